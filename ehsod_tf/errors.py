@@ -1,0 +1,17 @@
+"""Errors that a user can mend; the commands print them as one line."""
+
+
+class EhsodError(Exception):
+    """Base of all errors caused by what the user gave: file, record, field, remedy."""
+
+
+class DataError(EhsodError):
+    """An image, an annotation or a data-set folder is not what it should be."""
+
+
+class ConfigError(EhsodError):
+    """A configuration is missing, misspelt, or has a value of the wrong kind."""
+
+
+class NonFiniteLossError(EhsodError):
+    """Training met a NaN or an infinity; names the step, the term and the images."""
