@@ -1,0 +1,1 @@
+"""Pure functions on boxes: geometry, coding, anchors, matching and sampling."""

@@ -1,0 +1,80 @@
+"""Assignment of ground-truth boxes to anchors and proposals by overlap."""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from ehsod_tf.boxes.geometry import compute_iou
+
+POSITIVE = 1
+NEGATIVE = 0
+IGNORED = -1
+
+
+class Matches(NamedTuple):
+    """Which ground-truth box each candidate stands for.
+
+    Attributes:
+        indices: [B, N] int32, row of the best ground-truth box (0 where there is none).
+        labels: [B, N] int32, `POSITIVE`, `NEGATIVE` or `IGNORED`.
+        ious: [B, N] float32, overlap with that ground-truth box.
+    """
+
+    indices: tf.Tensor
+    labels: tf.Tensor
+    ious: tf.Tensor
+
+
+def match_boxes(
+    boxes,
+    boxes_valid,
+    target_boxes,
+    target_valid,
+    *,
+    positive_iou: float,
+    negative_iou: float,
+    low_quality_iou: float | None = None,
+):
+    """Matches each box to the ground-truth box that it overlaps most.
+
+    Args:
+        boxes: [B, N, 4] float32 candidates (or [1, N, 4], the same for all images).
+        boxes_valid: [B, N] bool; the others are ignored and claim nothing.
+        target_boxes: [B, M, 4] float32 ground truth; M may be 0.
+        target_valid: [B, M] bool, False for padding.
+        positive_iou: at least this overlap makes a positive.
+        negative_iou: less than this makes a negative; what lies between is ignored.
+        low_quality_iou: if given, every ground-truth box also claims the candidates
+            that overlap it most, provided that overlap is at least this (the
+            "low-quality matches" of the RPN). Such a candidate is positive and stands
+            for the box that claims it.
+
+    Returns:
+        `Matches`. Without ground truth every valid box is negative.
+    """
+    # One all-padding row makes M >= 1, so that arg-max is defined for M = 0 too.
+    target_boxes = tf.pad(target_boxes, [[0, 0], [0, 1], [0, 0]])
+    target_valid = tf.pad(target_valid, [[0, 0], [0, 1]])
+    pairs_valid = boxes_valid[:, :, tf.newaxis] & target_valid[:, tf.newaxis, :]
+    ious = tf.where(pairs_valid, compute_iou(boxes, target_boxes), -1.0)  # [B, N, M+1]
+    indices = tf.argmax(ious, axis=-1, output_type=tf.int32)
+    best = tf.reduce_max(ious, axis=-1)
+    labels = tf.where(
+        best >= positive_iou,
+        POSITIVE,
+        tf.where(best < negative_iou, NEGATIVE, IGNORED),
+    )
+    if low_quality_iou is not None:
+        claimed = _find_low_quality_matches(ious, low_quality_iou)
+        any_claim = tf.reduce_any(claimed, axis=-1)
+        claim_ious = tf.where(claimed, ious, -1.0)
+        claimants = tf.argmax(claim_ious, axis=-1, output_type=tf.int32)
+        indices = tf.where(any_claim, claimants, indices)
+        labels = tf.where(any_claim, POSITIVE, labels)
+    labels = tf.where(boxes_valid, labels, IGNORED)
+    return Matches(indices, labels, tf.maximum(best, 0.0))
+
+
+def _find_low_quality_matches(ious, low_quality_iou):
+    best_of_target = tf.reduce_max(ious, axis=1, keepdims=True)  # [B, 1, M + 1]
+    return (ious == best_of_target) & (best_of_target >= low_quality_iou)

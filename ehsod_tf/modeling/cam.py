@@ -1,0 +1,188 @@
+"""The class activation map (CAM): what it scores and what it is taught (Sec. 3.1).
+
+A CAM here is the K-channel map ``A_l`` of one pyramid level; level l has ``2 ** l``
+pixels of the network input per cell.
+"""
+
+import tensorflow as tf
+
+from ehsod_tf.structures import ABSENT, PRESENT
+
+CAM_OBJECTNESS = ("softmax_max", "sigmoid_max", "none")
+
+
+def mask_cells(shape, stride: int, image_sizes):
+    """Marks the cells of a level that begin inside the unpadded image.
+
+    Every image has at least one such cell, however small it is.
+
+    Args:
+        shape: (height, width) of the level in cells.
+        stride: pixels per cell.
+        image_sizes: [B, 2] int32 (height, width) in pixels.
+
+    Returns:
+        [B, height, width] bool.
+    """
+    rows = tf.range(shape[0]) * stride < image_sizes[:, :1]
+    columns = tf.range(shape[1]) * stride < image_sizes[:, 1:]
+    return rows[:, :, tf.newaxis] & columns[:, tf.newaxis, :]
+
+
+def average_cam(cam_logits, cells):
+    """Global average of a CAM over its unpadded cells.
+
+    Args:
+        cam_logits: [B, H, W, K] float32.
+        cells: [B, H, W] bool of `mask_cells`.
+
+    Returns:
+        [B, K] float32.
+    """
+    weights = tf.cast(cells, cam_logits.dtype)
+    sums = tf.einsum("bhwk,bhw->bk", cam_logits, weights)
+    return sums / tf.reduce_sum(weights, axis=[1, 2])[:, tf.newaxis]
+
+
+def reduce_cam(cam_logits, cam_objectness: str = "softmax_max"):
+    """The single-channel map that proposals are scored on.
+
+    The paper leaves open how K channels become one: the maximum over the channels of
+    their softmax by default, of their sigmoid as a switch.
+
+    Args:
+        cam_logits: [B, H, W, K] float32.
+        cam_objectness: "softmax_max" or "sigmoid_max".
+
+    Returns:
+        [B, H, W] float32 in [0, 1].
+    """
+    if cam_objectness == "sigmoid_max":
+        return tf.reduce_max(tf.sigmoid(cam_logits), axis=-1)
+    return tf.reduce_max(tf.nn.softmax(cam_logits), axis=-1)
+
+
+def average_over_boxes(cell_map, boxes, stride: int):
+    """Mean of a map over each box, at a cost that does not depend on the box's size.
+
+    The map is constant on each cell, so its integral from the origin to any point is
+    bilinear between the cell corners, and the integral image gives the mean over a box
+    with fractional sides exactly. float64, for the differences of large sums would
+    lose a small box's digits in float32.
+
+    Args:
+        cell_map: [B, H, W] float32.
+        boxes: [B, N, 4] float32 pixels; what lies outside the map counts as 0.
+        stride: pixels per cell.
+
+    Returns:
+        [B, N] float32; 0 for an empty box.
+    """
+    table = tf.cumsum(tf.cumsum(tf.cast(cell_map, tf.float64), axis=1), axis=2)
+    table = tf.pad(table, [[0, 0], [1, 0], [1, 0]])  # [B, H + 1, W + 1] at corners
+    boxes = tf.cast(boxes, tf.float64) / stride
+    ymin, xmin, ymax, xmax = tf.unstack(boxes, axis=-1)
+    integral = (
+        _interpolate_table(table, ymax, xmax)
+        - _interpolate_table(table, ymin, xmax)
+        - _interpolate_table(table, ymax, xmin)
+        + _interpolate_table(table, ymin, xmin)
+    )
+    areas = tf.maximum(ymax - ymin, 0.0) * tf.maximum(xmax - xmin, 0.0)
+    return tf.cast(tf.math.divide_no_nan(integral, areas), tf.float32)
+
+
+def _interpolate_table(table, y, x):
+    shape = tf.shape(table)
+    y = tf.clip_by_value(y, 0.0, tf.cast(shape[1] - 1, y.dtype))
+    x = tf.clip_by_value(x, 0.0, tf.cast(shape[2] - 1, x.dtype))
+    row = tf.minimum(tf.cast(y, tf.int32), shape[1] - 2)
+    column = tf.minimum(tf.cast(x, tf.int32), shape[2] - 2)
+    flat = tf.reshape(table, [shape[0], shape[1] * shape[2]])
+
+    def corner(down, right):
+        index = (row + down) * shape[2] + column + right
+        return tf.gather(flat, index, batch_dims=1)
+
+    down = y - tf.cast(row, y.dtype)
+    right = x - tf.cast(column, x.dtype)
+    top = corner(0, 0) * (1 - right) + corner(0, 1) * right
+    bottom = corner(1, 0) * (1 - right) + corner(1, 1) * right
+    return top * (1 - down) + bottom * down
+
+
+def draw_cam_targets(boxes, classes, num_classes: int, shape, stride: int, sigma=0.8):
+    """Pixel targets of strong images: the shrunken boxes of each class are positive.
+
+    A box marks its centred part, `sigma` of it along each axis, as positive and the
+    rest of itself as ignored; positive beats ignored, and cells outside every box of a
+    class are negative. A cell belongs to a box if its centre does. If no centre falls
+    into the shrunken box, the cell that holds the box's centre is positive.
+
+    Args:
+        boxes: [B, M, 4] float32 pixels.
+        classes: [B, M] int32, -1 for padding.
+        num_classes: K.
+        shape: (height, width) of the level in cells.
+        stride: pixels per cell.
+        sigma: linear size of the positive part (Sec. 3.1).
+
+    Returns:
+        (positive, ignored): two [B, H, W, K] bool maps; the rest is negative.
+    """
+    outer = _cover_cells(boxes, shape, stride)
+    inner = _cover_cells(_shrink_boxes(boxes, sigma), shape, stride)
+    centre = _centre_cells(boxes, shape, stride)
+    is_empty = ~tf.reduce_any(inner, axis=[1, 2], keepdims=True)
+    inner = inner | (is_empty & centre)
+    one_hot = tf.one_hot(classes, num_classes)  # [B, M, K]; rows of -1 are all 0
+    positive = _merge_boxes(inner, one_hot)
+    ignored = _merge_boxes(outer, one_hot) & ~positive
+    return positive, ignored
+
+
+def label_weak_cells(image_labels, weak_cam_target: str = "absent_negatives"):
+    """Targets of weak images, the same for all cells: absent classes are negative.
+
+    Args:
+        image_labels: [B, K] int32.
+        weak_cam_target: "absent_negatives", or "none" to leave weak images out.
+
+    Returns:
+        (negative, present): two [B, K] bool masks of the channels that are negative
+        everywhere and of the ignored channels that are known to be present.
+    """
+    present = image_labels == PRESENT
+    if weak_cam_target == "none":
+        return tf.zeros_like(present), present
+    return image_labels == ABSENT, present
+
+
+def _merge_boxes(cells, one_hot):
+    """[B, H, W, M] bool cells of boxes to [B, H, W, K] bool cells of classes."""
+    return tf.einsum("bhwm,bmk->bhwk", tf.cast(cells, tf.float32), one_hot) > 0
+
+
+def _cover_cells(boxes, shape, stride):
+    """[B, M, 4] boxes to [B, H, W, M]: which cell centres lie in which box."""
+    y = ((tf.cast(tf.range(shape[0]), tf.float32) + 0.5) * stride)[:, tf.newaxis]
+    x = ((tf.cast(tf.range(shape[1]), tf.float32) + 0.5) * stride)[:, tf.newaxis]
+    ymin, xmin, ymax, xmax = tf.unstack(boxes[:, tf.newaxis], axis=-1)  # [B, 1, M]
+    rows = (y >= ymin) & (y < ymax)  # [B, H, M]
+    columns = (x >= xmin) & (x < xmax)
+    return rows[:, :, tf.newaxis] & columns[:, tf.newaxis]
+
+
+def _centre_cells(boxes, shape, stride):
+    """[B, M, 4] boxes to [B, H, W, M]: the cell that holds each box's centre."""
+    centres = tf.cast((boxes[..., :2] + boxes[..., 2:]) * 0.5 / stride, tf.int32)
+    centres = tf.clip_by_value(centres, 0, tf.stack(shape) - 1)  # [B, M, 2]
+    rows = tf.range(shape[0])[:, tf.newaxis] == centres[:, tf.newaxis, :, 0]
+    columns = tf.range(shape[1])[:, tf.newaxis] == centres[:, tf.newaxis, :, 1]
+    return rows[:, :, tf.newaxis] & columns[:, tf.newaxis]
+
+
+def _shrink_boxes(boxes, sigma):
+    centres = 0.5 * (boxes[..., :2] + boxes[..., 2:])
+    halves = 0.5 * sigma * (boxes[..., 2:] - boxes[..., :2])
+    return tf.concat([centres - halves, centres + halves], axis=-1)

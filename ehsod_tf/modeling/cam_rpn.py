@@ -1,0 +1,111 @@
+"""CAM-RPN: a region proposal network with a class activation branch (Sec. 3.1)."""
+
+import math
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+from ehsod_tf.boxes.anchors import generate_anchor_ids, generate_anchors
+
+# The CAM reads P2 - P5, "the output of each stage of the backbone"; P6 serves only the
+# RPN's largest anchors.
+CAM_LEVELS = (2, 3, 4, 5)
+
+
+class CamRpnOutputs(NamedTuple):
+    """Raw outputs of `CamRpn`, by pyramid level.
+
+    Attributes:
+        cam_logits: {2..5: [B, H_l, W_l, K] float32}, the map A_l.
+        objectness_logits: {2..6: [B, A_l] float32}.
+        deltas: {2..6: [B, A_l, 4] float32}.
+        anchors: {2..6: [A_l, 4] float32}.
+        anchor_ids: [A] int64, see `generate_anchor_ids`.
+    """
+
+    cam_logits: dict[int, tf.Tensor]
+    objectness_logits: dict[int, tf.Tensor]
+    deltas: dict[int, tf.Tensor]
+    anchors: dict[int, tf.Tensor]
+    anchor_ids: tf.Tensor
+
+
+class CamRpn(layers.Layer):
+    """Two branches of 3x3 and 1x1 convolutions, shared over the pyramid's levels.
+
+    Args:
+        num_classes: K.
+        channels: channels of each branch's 3x3 convolution.
+        anchor_scale: side of the square anchor in strides.
+        anchor_ratios: heights divided by widths.
+        cam_prior: probability that the CAM's sigmoid starts from, so that the many
+            negative cells do not drown the first steps (Lin et al. 2017, "focal loss").
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        channels: int = 256,
+        anchor_scale: float = 8.0,
+        anchor_ratios: tuple[float, ...] = (0.5, 1.0, 2.0),
+        cam_prior: float = 0.01,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.num_classes = num_classes
+        self.channels = channels
+        self.anchor_scale = anchor_scale
+        self.anchor_ratios = tuple(anchor_ratios)
+        self.cam_prior = cam_prior
+        num_anchors = len(self.anchor_ratios)
+        self.rpn_conv = self._conv(channels, 3, "rpn_conv", activation="relu")
+        self.rpn_objectness = self._conv(num_anchors, 1, "rpn_objectness")
+        self.rpn_deltas = self._conv(4 * num_anchors, 1, "rpn_deltas")
+        self.cam_conv = self._conv(channels, 3, "cam_conv", activation="relu")
+        self.cam = self._conv(
+            num_classes, 1, "cam", bias=math.log(cam_prior / (1.0 - cam_prior))
+        )
+
+    def _conv(self, filters, kernel_size, name, activation=None, bias=0.0):
+        return layers.Conv2D(
+            filters,
+            kernel_size,
+            padding="same",
+            activation=activation,
+            kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
+            bias_initializer=keras.initializers.Constant(bias),
+            name=name,
+            dtype=self.dtype_policy,
+        )
+
+    def build(self, input_shape):
+        shape = next(iter(input_shape.values()))
+        for conv in (self.rpn_conv, self.cam_conv):
+            conv.build(shape)
+        for conv in (self.rpn_objectness, self.rpn_deltas, self.cam):
+            conv.build((*shape[:3], self.channels))
+        self.built = True
+
+    def call(self, pyramid) -> CamRpnOutputs:
+        """{2..6: [B, H_l, W_l, C]} -> `CamRpnOutputs`."""
+        cam_logits, objectness_logits, deltas = {}, {}, {}
+        for level in sorted(pyramid):
+            features = pyramid[level]
+            if level in CAM_LEVELS:
+                logits = self.cam(self.cam_conv(features))
+                cam_logits[level] = tf.cast(logits, tf.float32)
+            hidden = self.rpn_conv(features)
+            objectness_logits[level] = _flatten(self.rpn_objectness(hidden), [-1])
+            deltas[level] = _flatten(self.rpn_deltas(hidden), [-1, 4])
+        anchors = generate_anchors(
+            pyramid, scale=self.anchor_scale, ratios=self.anchor_ratios
+        )
+        anchor_ids = generate_anchor_ids(pyramid, len(self.anchor_ratios))
+        return CamRpnOutputs(cam_logits, objectness_logits, deltas, anchors, anchor_ids)
+
+
+def _flatten(maps, shape):
+    """[B, H, W, ratios * n] to float32 [B, H * W * ratios, n], as anchors are laid."""
+    return tf.reshape(tf.cast(maps, tf.float32), [tf.shape(maps)[0], *shape])

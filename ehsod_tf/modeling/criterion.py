@@ -1,0 +1,263 @@
+"""The training objective: every loss term of EHSOD by name (Sec. 3).
+
+Each function of this module turns raw outputs and targets into named `LossTerm` values;
+`HybridCriterion` gathers them and holds their weights. Which images a term sees is
+stated once, in its call of `sum_masked`: all of them, or the strong ones.
+"""
+
+import dataclasses
+
+import tensorflow as tf
+
+from ehsod_tf import losses
+from ehsod_tf.boxes.coding import encode_boxes
+from ehsod_tf.boxes.matching import match_boxes
+from ehsod_tf.boxes.sampling import hash_priorities, sample_matches
+from ehsod_tf.errors import ConfigError
+from ehsod_tf.losses import sum_masked
+from ehsod_tf.modeling.cam import (
+    average_cam,
+    draw_cam_targets,
+    label_weak_cells,
+    mask_cells,
+)
+from ehsod_tf.modeling.cam_rpn import CamRpnOutputs
+from ehsod_tf.modeling.cascade import StageOutputs
+from ehsod_tf.structures import LossTerm, Targets
+
+RPN_BETA = 1.0 / 9.0
+HEAD_BETA = 1.0
+
+_SWITCHES = {
+    "cam_activation": ("softmax", "sigmoid"),
+    "weak_cam_target": ("absent_negatives", "none"),
+    "mid_reduction": ("sum", "mean"),
+    "proposals_normalizer": ("rois", "classes"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class HybridCriterion:
+    """Loss terms and their weights; the defaults are the paper's.
+
+    Attributes:
+        cam_cls, cam_seg, rpn_cls, rpn_reg: the weights alpha_1 .. alpha_4.
+        mid, proposals, head_cls, head_reg: the weights beta_1 .. beta_4.
+        stages: the weights lambda_i, one a stage; they multiply the whole stage.
+        cam_activation: "softmax" or "sigmoid" over the averaged CAM. The paper states
+            softmax, for labels that are not exclusive.
+        weak_cam_target: "absent_negatives" or "none", see `label_weak_cells`. The paper
+            computes L_CAM-seg from both kinds of data and leaves open how.
+        cam_sigma: linear share of a box that is positive in the CAM's target.
+        mid_reduction: "sum" or "mean" of L_MID over the classes.
+        proposals_normalizer: "rois" or "classes", see `confidence_cross_entropy`.
+        rpn_samples, rpn_positive_fraction, rpn_positive_iou, rpn_negative_iou,
+            rpn_low_quality_iou: assignment of anchors.
+    """
+
+    cam_cls: float = 0.1
+    cam_seg: float = 0.2
+    rpn_cls: float = 1.0
+    rpn_reg: float = 1.0
+    mid: float = 1.0
+    proposals: float = 1.0
+    head_cls: float = 1.0
+    head_reg: float = 1.0
+    stages: tuple[float, ...] = (1.0, 0.5, 0.25, 0.125)
+    cam_activation: str = "softmax"
+    weak_cam_target: str = "absent_negatives"
+    cam_sigma: float = 0.8
+    mid_reduction: str = "sum"
+    proposals_normalizer: str = "rois"
+    rpn_samples: int = 256
+    rpn_positive_fraction: float = 0.5
+    rpn_positive_iou: float = 0.7
+    rpn_negative_iou: float = 0.3
+    rpn_low_quality_iou: float = 0.3
+
+    def __post_init__(self):
+        for name, choices in _SWITCHES.items():
+            if getattr(self, name) not in choices:
+                raise ConfigError(
+                    f"criterion: {name} is one of {', '.join(choices)}, "
+                    f"got {getattr(self, name)!r}"
+                )
+
+    def weights(self, num_stages: int) -> dict[str, float]:
+        """Weight of every term, by name, in the order in which they are shown."""
+        if len(self.stages) < num_stages:
+            raise ConfigError(
+                f"criterion: {num_stages} cascade stages need as many stage weights, "
+                f"got {len(self.stages)}"
+            )
+        weights = {
+            "cam_cls": self.cam_cls,
+            "cam_seg": self.cam_seg,
+            "rpn_cls": self.rpn_cls,
+            "rpn_reg": self.rpn_reg,
+        }
+        for stage in range(1, num_stages + 1):
+            scale = self.stages[stage - 1]
+            weights[f"stage{stage}_mid"] = scale * self.mid
+            weights[f"stage{stage}_proposals"] = scale * self.proposals
+            weights[f"stage{stage}_cls"] = scale * self.head_cls
+            weights[f"stage{stage}_reg"] = scale * self.head_reg
+        return weights
+
+    def __call__(
+        self,
+        cam_rpn: CamRpnOutputs,
+        stages: list[StageOutputs],
+        targets: Targets,
+        image_sizes,
+        seeds,
+    ) -> tuple[dict[str, LossTerm], dict[str, tf.Tensor]]:
+        """Computes every term on this replica's images.
+
+        Args:
+            cam_rpn: outputs of `CamRpn`.
+            stages: outputs of `Cascade`, called with the same targets.
+            targets: `Targets`.
+            image_sizes: [B, 2] int32.
+            seeds: [B] int64 for the choice of anchors.
+
+        Returns:
+            (terms by name, unweighted; counts of positives by name, to be logged).
+        """
+        terms = self._cam_terms(cam_rpn, targets, image_sizes)
+        rpn_terms, positives = self._rpn_terms(cam_rpn, targets, image_sizes, seeds)
+        terms |= rpn_terms
+        counters = {"rpn_positives": positives}
+        for index, stage in enumerate(stages, start=1):
+            stage_terms, positives = self._stage_terms(stage, targets)
+            terms |= {f"stage{index}_{name}": t for name, t in stage_terms.items()}
+            counters[f"stage{index}_positives"] = positives
+        return terms, counters
+
+    def _cam_terms(self, outputs, targets, image_sizes):
+        cls, seg, normalizer = 0.0, 0.0, 0.0
+        for level, logits in outputs.cam_logits.items():
+            shape = tf.shape(logits)[1], tf.shape(logits)[2]
+            cells = mask_cells(shape, 2**level, image_sizes)
+            averages = average_cam(logits, cells)
+            cls += self._classify_cam(averages, targets.image_labels)
+            level_seg, level_normalizer = self._segment_cam(
+                logits, cells, targets, 2**level
+            )
+            seg += level_seg
+            normalizer += level_normalizer
+        one = tf.ones_like(cls)
+        everything = tf.ones_like(targets.has_boxes)
+        seg_mask = everything
+        if self.weak_cam_target == "none":
+            seg_mask = targets.has_boxes
+        return {
+            "cam_cls": sum_masked(cls / len(outputs.cam_logits), one, everything),
+            "cam_seg": sum_masked(seg / tf.maximum(normalizer, 1.0), one, seg_mask),
+        }
+
+    def _classify_cam(self, averages, image_labels):
+        if self.cam_activation == "softmax":
+            probabilities = tf.nn.softmax(averages)
+        else:
+            probabilities = tf.sigmoid(averages)
+        bce = losses.binary_cross_entropy(probabilities, image_labels)
+        return tf.reduce_sum(bce, axis=-1)
+
+    def _segment_cam(self, logits, cells, targets, stride):
+        """L_CAM-seg of one level: (sum [B], its share of the normaliser [B])."""
+        shape = tf.shape(logits)[1], tf.shape(logits)[2]
+        num_classes = logits.shape[-1]
+        positive, ignored = draw_cam_targets(
+            targets.boxes, targets.classes, num_classes, shape, stride, self.cam_sigma
+        )
+        negative, present = label_weak_cells(targets.image_labels, self.weak_cam_target)
+        is_strong = targets.has_boxes[:, tf.newaxis, tf.newaxis, tf.newaxis]
+        positive &= is_strong
+        taught = tf.where(is_strong, ~ignored, negative[:, tf.newaxis, tf.newaxis, :])
+        taught &= cells[..., tf.newaxis]
+        loss = losses.focal_loss(logits, positive) * tf.cast(taught, tf.float32)
+        num_positive = _sum_images(tf.cast(positive & taught, tf.float32))
+        num_cells = _sum_images(tf.cast(cells, tf.float32))
+        num_present = _sum_images(tf.cast(present, tf.float32))
+        normalizer = tf.where(targets.has_boxes, num_positive, num_cells * num_present)
+        return _sum_images(loss), normalizer
+
+    def _rpn_terms(self, outputs, targets, image_sizes, seeds):
+        levels = sorted(outputs.anchors)
+        anchors = tf.concat([outputs.anchors[level] for level in levels], axis=0)
+        logits = tf.concat([outputs.objectness_logits[v] for v in levels], axis=1)
+        deltas = tf.concat([outputs.deltas[level] for level in levels], axis=1)
+        matches = match_boxes(
+            anchors[tf.newaxis],
+            _find_inside(anchors, image_sizes),
+            targets.boxes,
+            targets.classes >= 0,
+            positive_iou=self.rpn_positive_iou,
+            negative_iou=self.rpn_negative_iou,
+            low_quality_iou=self.rpn_low_quality_iou,
+        )
+        positives, negatives = sample_matches(
+            matches.labels,
+            hash_priorities(seeds, outputs.anchor_ids),
+            num_samples=self.rpn_samples,
+            positive_fraction=self.rpn_positive_fraction,
+        )
+        sampled = tf.cast(positives | negatives, tf.float32)
+        bce = tf.nn.sigmoid_cross_entropy_with_logits(
+            labels=tf.cast(positives, tf.float32), logits=logits
+        )
+        # One padding row more, for batches without any box.
+        truths = tf.pad(targets.boxes, [[0, 0], [0, 1], [0, 0]])
+        matched = tf.gather(truths, matches.indices, batch_dims=1)
+        distances = losses.smooth_l1(deltas, encode_boxes(matched, anchors), RPN_BETA)
+        is_positive = tf.cast(positives, tf.float32)
+        regression = tf.reduce_sum(distances, axis=-1) * is_positive
+        num_sampled = _sum_images(sampled)
+        strong = targets.has_boxes
+        num_positives = sum_masked(_sum_images(is_positive), num_sampled, strong).total
+        return {
+            "rpn_cls": sum_masked(_sum_images(bce * sampled), num_sampled, strong),
+            "rpn_reg": sum_masked(_sum_images(regression), num_sampled, strong),
+        }, num_positives
+
+    def _stage_terms(self, stage, targets):
+        rois, head = stage.rois, stage.head
+        num_classes = head.confidence_logits.shape[-1]
+        g = losses.score_image(head.class_logits, head.confidence_logits, rois.valid)
+        mid = _sum_images(losses.binary_cross_entropy(g, targets.image_labels))
+        if self.mid_reduction == "mean":
+            mid /= num_classes
+        confidence = losses.confidence_cross_entropy(
+            head.confidence_logits, rois.valid, rois.classes, self.proposals_normalizer
+        )
+        supervised = tf.cast(rois.classes >= 0, tf.float32)
+        cross_entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(
+            labels=tf.maximum(rois.classes, 0), logits=head.class_logits
+        )
+        foreground = (rois.classes >= 0) & (rois.classes < num_classes)
+        deltas = encode_boxes(rois.matched_boxes, rois.boxes, stage.stds)
+        distances = losses.smooth_l1(head.deltas, deltas, HEAD_BETA)
+        is_foreground = tf.cast(foreground, tf.float32)
+        regression = tf.reduce_sum(distances, axis=-1) * is_foreground
+        count = _sum_images(supervised)
+        one, strong = tf.ones_like(mid), targets.has_boxes
+        num_positives = sum_masked(_sum_images(is_foreground), count, strong).total
+        return {
+            "mid": sum_masked(mid, one, tf.ones_like(strong)),
+            "proposals": sum_masked(confidence, one, strong),
+            "cls": sum_masked(_sum_images(cross_entropy * supervised), count, strong),
+            "reg": sum_masked(_sum_images(regression), count, strong),
+        }, num_positives
+
+
+def _find_inside(anchors, image_sizes):
+    """[B, A]: anchors that do not cross the border of their image."""
+    limits = tf.cast(image_sizes[:, tf.newaxis, :], tf.float32)
+    low = tf.reduce_all(anchors[:, :2] >= 0, axis=-1)
+    return low & tf.reduce_all(anchors[:, 2:] <= limits, axis=-1)
+
+
+def _sum_images(values):
+    """Sums all axes but the first."""
+    return tf.reduce_sum(values, axis=list(range(1, values.shape.rank)))

@@ -1,0 +1,193 @@
+"""EHSOD, assembled: one detector from boxes and image-level labels (Fig. 2)."""
+
+import dataclasses
+
+import keras
+import tensorflow as tf
+
+from ehsod_tf.boxes.sampling import make_seeds
+from ehsod_tf.errors import ConfigError
+from ehsod_tf.modeling.cam_rpn import CAM_LEVELS, CamRpn
+from ehsod_tf.modeling.cascade import Cascade
+from ehsod_tf.modeling.criterion import HybridCriterion
+from ehsod_tf.modeling.detections import DetectionDecoder
+from ehsod_tf.modeling.fpn import FeaturePyramid
+from ehsod_tf.modeling.proposals import select_proposals
+from ehsod_tf.structures import Batch, Detections, LossTerm, Proposals
+
+# Keeps the choice of anchors independent of that of regions, which uses small salts.
+_ANCHOR_SALT = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class ProposalSelector:
+    """How many proposals are made, and from what score; see `select_proposals`.
+
+    Attributes:
+        train_pre_nms_top_k, test_pre_nms_top_k: candidates a pyramid level.
+        train_max_proposals, test_max_proposals: proposals an image.
+        nms_iou: overlap above which the lower-scored box goes.
+        cam_objectness: "softmax_max", "sigmoid_max" or "none".
+    """
+
+    train_pre_nms_top_k: int = 2000
+    train_max_proposals: int = 2000
+    test_pre_nms_top_k: int = 1000
+    test_max_proposals: int = 1000
+    nms_iou: float = 0.7
+    cam_objectness: str = "softmax_max"
+
+    def __post_init__(self):
+        choices = ("softmax_max", "sigmoid_max", "none")
+        if self.cam_objectness not in choices:
+            raise ConfigError(
+                f"proposals: cam_objectness is one of {', '.join(choices)}, "
+                f"got {self.cam_objectness!r}"
+            )
+
+    def __call__(self, outputs, image_sizes, training: bool) -> Proposals:
+        return select_proposals(
+            outputs,
+            image_sizes,
+            pre_nms_top_k=(
+                self.train_pre_nms_top_k if training else self.test_pre_nms_top_k
+            ),
+            max_proposals=(
+                self.train_max_proposals if training else self.test_max_proposals
+            ),
+            nms_iou=self.nms_iou,
+            cam_objectness=self.cam_objectness,
+        )
+
+
+class Ehsod(keras.Model):
+    """The whole detector.
+
+    Calling it on a `Batch` gives `Detections` on the batch's canvas. `train_step` takes
+    one `Batch` whole; `fit` and the project's own loop both drive it, alone or inside a
+    `tf.distribute` replica.
+
+    Args:
+        backbone: a layer from `ehsod_tf.modeling.backbones`.
+        fpn: `FeaturePyramid`.
+        cam_rpn: `CamRpn`.
+        cascade: `Cascade`.
+        selector: `ProposalSelector`.
+        criterion: `HybridCriterion`.
+        decoder: `DetectionDecoder`.
+    """
+
+    def __init__(
+        self,
+        backbone: keras.layers.Layer,
+        fpn: FeaturePyramid,
+        cam_rpn: CamRpn,
+        cascade: Cascade,
+        selector: ProposalSelector | None = None,
+        criterion: HybridCriterion | None = None,
+        decoder: DetectionDecoder | None = None,
+        **kwargs,
+    ):
+        # Boxes stay float32 under a mixed-precision policy.
+        super().__init__(autocast=False, **kwargs)
+        self.backbone = backbone
+        self.fpn = fpn
+        self.cam_rpn = cam_rpn
+        self.cascade = cascade
+        self.selector = selector or ProposalSelector()
+        self.criterion = criterion or HybridCriterion()
+        self.decoder = decoder or DetectionDecoder()
+        if cascade.num_classes != cam_rpn.num_classes:
+            raise ConfigError(
+                f"model: the CAM-RPN has {cam_rpn.num_classes} classes, "
+                f"the cascade {cascade.num_classes}"
+            )
+        if cascade.num_rois > self.selector.train_max_proposals:
+            raise ConfigError(
+                f"model: cascade num_rois ({cascade.num_rois}) exceeds "
+                f"train_max_proposals ({self.selector.train_max_proposals})"
+            )
+        self._loss_weights = self.criterion.weights(len(cascade.heads))
+        self._build_layers()
+
+    def _build_layers(self):
+        """Creates every variable now, so that checkpoints can be restored at once."""
+        features = self.backbone.compute_output_shape((None, 64, 64, 3))
+        pyramid = {level: (None, None, None, self.fpn.channels) for level in features}
+        self.fpn.build(features)
+        self.cam_rpn.build(pyramid)
+        self.cascade.build(pyramid)
+        self.built = True
+
+    @property
+    def num_classes(self) -> int:
+        return self.cam_rpn.num_classes
+
+    def call(self, batch: Batch, training: bool = False) -> Detections:
+        """Detects the objects of a batch; `batch.targets` is not looked at."""
+        return self.detect(batch.images, batch.image_sizes)
+
+    def detect(self, images, image_sizes) -> Detections:
+        """As `call`: images [B, H, W, 3] float32 RGB, image_sizes [B, 2] int32."""
+        pyramid, cam_rpn = self._propose(images)
+        proposals = self.selector(cam_rpn, image_sizes, training=False)
+        stages = self.cascade(_pooled_levels(pyramid), proposals, image_sizes)
+        return self.decoder(stages, image_sizes)
+
+    def compute_terms(
+        self, batch: Batch, step
+    ) -> tuple[dict[str, LossTerm], dict[str, tf.Tensor]]:
+        """Every loss term of this replica's images, unweighted, and counters to log.
+
+        Args:
+            batch: `Batch`.
+            step: scalar integer that, with the image ids, seeds all sampling.
+        """
+        seeds = make_seeds(batch.image_ids, step)
+        targets = batch.targets
+        pyramid, cam_rpn = self._propose(batch.images)
+        proposals = self.selector(cam_rpn, batch.image_sizes, training=True)
+        stages = self.cascade(
+            _pooled_levels(pyramid), proposals, batch.image_sizes, targets, seeds
+        )
+        return self.criterion(
+            cam_rpn, stages, targets, batch.image_sizes, seeds + _ANCHOR_SALT
+        )
+
+    def train_step(self, batch: Batch) -> dict[str, tf.Tensor]:
+        """One step of optimisation; returns global figures, equal on all replicas.
+
+        Each term is this replica's sum over the *global* count, so that summing the
+        replicas' gradients, as the optimizer does, gives the gradient of the mean over
+        the global batch, however the strong images are spread.
+        """
+        with tf.GradientTape() as tape:
+            terms, counters = self.compute_terms(batch, self.optimizer.iterations)
+            counts = _sum_replicas({name: term.count for name, term in terms.items()})
+            shares = {
+                name: tf.math.divide_no_nan(term.total, counts[name])
+                for name, term in terms.items()
+            }
+            loss = tf.add_n(
+                [self._loss_weights[name] * share for name, share in shares.items()]
+            )
+            scaled_loss = self.optimizer.scale_loss(loss)
+        gradients = tape.gradient(scaled_loss, self.trainable_variables)
+        self.optimizer.apply(gradients, self.trainable_variables)
+        return _sum_replicas({"total_loss": loss, **shares, **counters})
+
+    def _propose(self, images):
+        pyramid = self.fpn(self.backbone(images))
+        return pyramid, self.cam_rpn(pyramid)
+
+
+def _pooled_levels(pyramid):
+    """P2 - P5: regions are never pooled from P6."""
+    return {level: pyramid[level] for level in CAM_LEVELS}
+
+
+def _sum_replicas(values):
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return values
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, values)
