@@ -1,0 +1,168 @@
+"""Who is strong and who is weak: the split, its file, and the supervision it gives."""
+
+import hashlib
+import json
+import math
+import os
+from fractions import Fraction
+from typing import NamedTuple
+
+import numpy as np
+
+from ehsod_tf.errors import DataError
+from ehsod_tf.structures import PRESENT, UNKNOWN, ImageSet
+
+
+class Split(NamedTuple):
+    """The choice of the images that keep their boxes.
+
+    Attributes:
+        seed: what the choice was drawn with.
+        percent: the share that was asked for, of the images that have boxes.
+        strong_image_ids: ids of the chosen images, ascending.
+    """
+
+    seed: int
+    percent: float
+    strong_image_ids: tuple[int, ...]
+
+
+def make_split(image_set: ImageSet, percent: float, seed: int) -> Split:
+    """Chooses strong images without replacement, exact to one image.
+
+    The images that have boxes are put into an order that depends on the seed and their
+    ids alone; the first ``percent`` of them, rounded half up, are the strong ones. So
+    the choice is the same on every machine and for every order of the annotation
+    file, and for one seed a smaller share is a part of a larger one.
+
+    Raises:
+        DataError: percent is not in (0, 100], or not one image would be strong.
+    """
+    if not 0 < percent <= 100:
+        raise DataError(
+            f"a split of {percent} percent is not possible; give more than 0 and at "
+            "most 100 percent"
+        )
+    candidates = image_set.image_ids[image_set.has_boxes].tolist()
+    share = Fraction(str(percent)) / 100 * len(candidates)
+    num_strong = math.floor(share + Fraction(1, 2))
+    if num_strong == 0:
+        raise DataError(
+            f"{percent} percent of {len(candidates)} images with boxes is no strong "
+            "image at all; raise the percentage"
+        )
+    shuffled = sorted(candidates, key=lambda image_id: _rank(image_id, seed))
+    return Split(seed, percent, tuple(sorted(shuffled[:num_strong])))
+
+
+def _rank(image_id: int, seed: int) -> bytes:
+    # A hash, for NumPy does not promise the same permutation in later versions.
+    return hashlib.sha256(f"{seed}:{image_id}".encode()).digest()
+
+
+def apply_split(image_set: ImageSet, split: Split) -> ImageSet:
+    """Drops the boxes of all images that the split does not name; labels stay.
+
+    Raises:
+        DataError: the split names no image, an image that is not in the set, or one
+            that has no boxes.
+    """
+    if not split.strong_image_ids:
+        raise DataError(
+            f"the split ({split.percent} percent of {len(image_set.image_ids)} images) "
+            "names no strong image; at least one must keep its boxes"
+        )
+    strong_ids = np.array(split.strong_image_ids, np.int64)
+    boxed_ids = image_set.image_ids[image_set.has_boxes]
+    strangers = np.setdiff1d(strong_ids, boxed_ids)
+    if len(strangers):
+        shown = ", ".join(map(str, strangers[:5]))
+        raise DataError(
+            f"the split names {len(strangers)} images that the data set lacks or has "
+            f"no boxes for (first ids: {shown}); use the split with its own data"
+        )
+    is_strong = np.isin(image_set.image_ids, strong_ids)
+    counts = np.diff(image_set.row_splits)
+    kept = np.repeat(is_strong, counts)
+    return image_set._replace(
+        row_splits=np.concatenate([[0], np.cumsum(counts * is_strong)]),
+        boxes=image_set.boxes[kept],
+        classes=image_set.classes[kept],
+        areas=image_set.areas[kept],
+        ignored=image_set.ignored[kept],
+        has_boxes=is_strong,
+    )
+
+
+def write_split(path: str | os.PathLike, split: Split) -> None:
+    """Writes the split as JSON."""
+    content = {**split._asdict(), "strong_image_ids": list(split.strong_image_ids)}
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(content, file)
+        file.write("\n")
+
+
+def read_split(path: str | os.PathLike) -> Split:
+    """Reads what `write_split` wrote; `apply_split` checks it against a data set.
+
+    Raises:
+        DataError: the file cannot be read or does not hold a split.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            content = json.load(file)
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{path}: the split cannot be read ({error}); write it anew"
+        ) from error
+    kinds = {"seed": int, "percent": int | float, "strong_image_ids": list}
+    for field, kind in kinds.items():
+        if not isinstance(content, dict) or not isinstance(content.get(field), kind):
+            raise DataError(f"{path}, {field}: missing or malformed; write it anew")
+    ids = content["strong_image_ids"]
+    for position, image_id in enumerate(ids):
+        if type(image_id) is not int:
+            raise DataError(
+                f"{path}, strong_image_ids[{position}]: {image_id!r} is not an image "
+                "id; correct it"
+            )
+    if len(set(ids)) < len(ids):
+        raise DataError(f"{path}, strong_image_ids: an id is listed twice; remove one")
+    return Split(content["seed"], content["percent"], tuple(sorted(ids)))
+
+
+def describe_supervision(image_set: ImageSet) -> str:
+    """Returns a table of what is known: strong, weak and unknown images, by class.
+
+    A class that no strong image shows gets a line of warning: its boxes cannot be
+    learnt from this set.
+    """
+    strong = image_set.has_boxes
+    known = (image_set.image_labels != UNKNOWN).any(axis=1)
+    num_weak = (~strong & known).sum()
+    num_unknown = (~strong & ~known).sum()
+    present = image_set.image_labels == PRESENT
+    strong_counts = present[strong].sum(axis=0)
+    weak_counts = present[~strong].sum(axis=0)
+    box_counts = np.bincount(
+        image_set.classes[~image_set.ignored], minlength=len(image_set.class_names)
+    )
+    width = max(len("class"), *map(len, image_set.class_names))
+    lines = [
+        f"{len(strong)} images: {strong.sum()} strong (boxes), {num_weak} weak (image "
+        f"labels only), {num_unknown} with no annotation at all",
+        f"{'class':<{width}}  strong images  weak images  boxes",
+    ]
+    rows = zip(
+        image_set.class_names, strong_counts, weak_counts, box_counts, strict=True
+    )
+    for name, num_strong, num_weak_images, num_boxes in rows:
+        lines.append(
+            f"{name:<{width}}  {num_strong:>13}  {num_weak_images:>11}  {num_boxes:>5}"
+        )
+    for name, num_strong in zip(image_set.class_names, strong_counts, strict=True):
+        if num_strong == 0:
+            lines.append(
+                f"warning: no strong image shows {name}; its boxes cannot be learnt"
+            )
+    return "\n".join(lines)

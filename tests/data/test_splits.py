@@ -1,0 +1,179 @@
+import json
+
+import numpy as np
+import pytest
+
+from ehsod_tf.data import (
+    Split,
+    apply_split,
+    describe_supervision,
+    make_split,
+    read_split,
+    write_split,
+)
+from ehsod_tf.errors import DataError
+from ehsod_tf.structures import UNKNOWN
+
+
+@pytest.fixture
+def image_set(make_image_set):
+    """Forty images; image i has i % 3 boxes, the last of which is ignored."""
+    objects = [
+        (image, (0.0, 0.0, 1.0 + image, 1.0 + number), image % 2)
+        for image in range(40)
+        for number in range(image % 3)
+    ]
+    return make_image_set([(50, 50)] * 40, objects, ignored={len(objects) - 1})
+
+
+@pytest.mark.parametrize(
+    "percent, expected",
+    [(10, 4), (50, 20), (100, 40), (1.25, 1), (3.74, 1), (3.75, 2), (99, 40)],
+)
+def test_exact_to_one_image_rounding_half_up(image_set, percent, expected):
+    split = make_split(image_set, percent, seed=3)
+    assert len(split.strong_image_ids) == expected
+
+
+def test_without_replacement(image_set):
+    ids = make_split(image_set, 50, seed=0).strong_image_ids
+    assert len(set(ids)) == 20
+    assert set(ids) <= set(image_set.image_ids.tolist())
+
+
+def test_a_smaller_share_is_part_of_a_larger_one(image_set):
+    shares = [set(make_split(image_set, p, 5).strong_image_ids) for p in (10, 20, 80)]
+    assert shares[0] < shares[1] < shares[2]
+
+
+def test_the_seed_decides(image_set):
+    first = make_split(image_set, 50, seed=0)
+    assert first == make_split(image_set, 50, seed=0)
+    assert first.strong_image_ids != make_split(image_set, 50, seed=1).strong_image_ids
+
+
+def test_the_order_of_the_file_does_not_matter(image_set):
+    turned = image_set._replace(image_ids=image_set.image_ids[::-1])
+    assert make_split(image_set, 25, seed=0) == make_split(turned, 25, seed=0)
+
+
+def test_the_choice_is_the_same_in_every_version(image_set):
+    """Pinned, since published results refer to a seed."""
+    ids = make_split(image_set, 10, seed=0).strong_image_ids
+    assert ids == (101, 115, 130, 138)
+
+
+def test_images_are_chosen_evenly(image_set):
+    counts = np.zeros(40)
+    for seed in range(400):
+        ids = np.array(make_split(image_set, 25, seed).strong_image_ids)
+        counts[ids - 100] += 1
+    # Binomial(400, 1/4): mean 100, standard deviation 8.7.
+    assert counts.min() > 65 and counts.max() < 135
+
+
+def test_only_images_with_boxes_are_chosen(image_set):
+    has_boxes = np.arange(40) < 10
+    split = make_split(image_set._replace(has_boxes=has_boxes), 50, seed=0)
+    assert len(split.strong_image_ids) == 5
+    assert max(split.strong_image_ids) < 110
+
+
+@pytest.mark.parametrize("percent", [0, -1, 100.5, float("nan")])
+def test_wrong_percentage(image_set, percent):
+    with pytest.raises(DataError, match=f"{percent} percent"):
+        make_split(image_set, percent, seed=0)
+
+
+def test_no_strong_image(image_set):
+    with pytest.raises(DataError, match="1.2 percent of 40 images.*no strong image"):
+        make_split(image_set, 1.2, seed=0)
+
+
+def test_weak_images_carry_labels_and_no_boxes(image_set):
+    split = make_split(image_set, 50, seed=0)
+    mixed = apply_split(image_set, split)
+    strong = np.isin(image_set.image_ids, split.strong_image_ids)
+    np.testing.assert_array_equal(mixed.has_boxes, strong)
+    np.testing.assert_array_equal(mixed.image_labels, image_set.image_labels)
+    for row in range(40):
+        old = slice(*image_set.row_splits[row : row + 2])
+        new = slice(*mixed.row_splits[row : row + 2])
+        kept = old if strong[row] else slice(0)
+        for column in ("boxes", "classes", "areas", "ignored"):
+            np.testing.assert_array_equal(
+                getattr(mixed, column)[new], getattr(image_set, column)[kept]
+            )
+    assert mixed.row_splits[-1] == len(mixed.boxes)
+
+
+@pytest.mark.parametrize(
+    "ids, words", [((), "no strong image"), ((105, 999), "ids: 999")]
+)
+def test_a_split_that_does_not_fit(image_set, ids, words):
+    with pytest.raises(DataError, match=words):
+        apply_split(image_set, Split(0, 10, ids))
+
+
+def test_an_image_without_boxes_cannot_be_made_strong(image_set):
+    weak = image_set._replace(has_boxes=image_set.image_ids != 105)
+    with pytest.raises(DataError, match="105"):
+        apply_split(weak, Split(0, 10, (104, 105)))
+
+
+def test_file_round_trip(image_set, tmp_path):
+    split = make_split(image_set, 12.5, seed=7)
+    write_split(tmp_path / "split.json", split)
+    assert read_split(tmp_path / "split.json") == split
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        ({"seed": "x"}, "seed"),
+        ({"percent": None}, "percent"),
+        ({"strong_image_ids": 3}, "strong_image_ids"),
+        ({"strong_image_ids": [1, "2"]}, r"strong_image_ids\[1\]"),
+        ({"strong_image_ids": [1, 1]}, "twice"),
+    ],
+)
+def test_wrong_file(tmp_path, change, words):
+    path = tmp_path / "split.json"
+    content = {"seed": 0, "percent": 10, "strong_image_ids": [1]} | change
+    path.write_text(json.dumps(content))
+    with pytest.raises(DataError, match=f"split.json.*{words}"):
+        read_split(path)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]"])
+def test_no_split_file(tmp_path, text):
+    path = tmp_path / "split.json"
+    path.write_text(text)
+    with pytest.raises(DataError, match="split.json"):
+        read_split(path)
+
+
+def test_description_counts(make_image_set):
+    objects = [
+        (0, (0, 0, 1, 1), 0),
+        (0, (0, 0, 2, 2), 0),
+        (0, (0, 0, 3, 3), 0),
+        (1, (0, 0, 1, 1), 1),
+    ]
+    image_set = make_image_set([(9, 9)] * 3, objects, ignored={2})
+    image_set = apply_split(image_set, Split(0, 33, (100,)))
+    image_set.image_labels[2] = UNKNOWN
+    lines = describe_supervision(image_set).splitlines()
+    assert lines[0] == (
+        "3 images: 1 strong (boxes), 1 weak (image labels only), "
+        "1 with no annotation at all"
+    )
+    assert [line.split() for line in lines[2:5]] == [
+        ["cat", "1", "0", "2"],
+        ["dog", "0", "1", "0"],
+        ["cow", "0", "0", "0"],
+    ]
+    assert [line.split(";")[0] for line in lines[5:]] == [
+        "warning: no strong image shows dog",
+        "warning: no strong image shows cow",
+    ]
