@@ -1,0 +1,102 @@
+"""Boxes, class names and scores drawn on an image."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+# Okabe and Ito's colours, which colour-blind people tell apart, without the black.
+_HUES = (
+    (230, 159, 0),
+    (86, 180, 233),
+    (0, 158, 115),
+    (240, 228, 66),
+    (0, 114, 178),
+    (213, 94, 0),
+    (204, 121, 167),
+)
+# The same hues again for further classes: pure, lighter, darker.
+_SHADES = ((0, 0.0), (255, 0.5), (0, 0.4))
+
+_INK = (0, 0, 0)
+_PAPER = (255, 255, 255)
+
+
+def draw_boxes(
+    image: np.ndarray,
+    boxes: np.ndarray,
+    classes: Sequence[int],
+    class_names: Sequence[str],
+    scores: Sequence[float] | None = None,
+) -> np.ndarray:
+    """Draws boxes with their class names, and scores if there are any.
+
+    Lines and letters grow with the image. Better scores are drawn over worse ones.
+
+    Args:
+        image: [H, W, 3] uint8, left as it is.
+        boxes: [n, 4] ``[ymin, xmin, ymax, xmax]`` in pixels of `image`.
+        classes: n class indices.
+        class_names: the K class names.
+        scores: n scores in [0, 1].
+
+    Returns:
+        A new image, [H, W, 3] uint8.
+    """
+    canvas = Image.fromarray(np.asarray(image, np.uint8))
+    draw = ImageDraw.Draw(canvas)
+    width = 1 + round(max(canvas.size) / 400)
+    font = ImageFont.load_default(_choose_font_size(canvas.size))
+    order = range(len(boxes)) if scores is None else np.argsort(scores, kind="stable")
+    for i in order:
+        text = class_names[classes[i]]
+        if scores is not None:
+            text = f"{text} {scores[i]:.2f}"
+        _draw_box(draw, boxes[i], text, choose_color(int(classes[i])), width, font)
+    return np.array(canvas)
+
+
+def choose_color(class_index: int) -> tuple[int, int, int]:
+    """The colour of a class, the same in every image; there are 21 of them."""
+    hue = _HUES[class_index % len(_HUES)]
+    towards, share = _SHADES[class_index // len(_HUES) % len(_SHADES)]
+    return tuple(round(c + share * (towards - c)) for c in hue)
+
+
+def _choose_font_size(size):
+    # 9 at 100 x 100, 13 at 320 x 240, 19 at 640 x 480, 28 at 1333 x 800.
+    return min(max(9, 7 + math.sqrt(size[0] * size[1]) / 48), 28)
+
+
+def _draw_box(draw, box, text, color, width, font):
+    # The box [0, 0, 1, 1] is the first pixel, which Pillow counts from 0 to 0.
+    ymin, xmin, ymax, xmax = (round(float(side)) for side in box)
+    corners = xmin, ymin, max(xmin, xmax - 1), max(ymin, ymax - 1)
+    if width > 1:
+        # A hairline sets the box off from a background of its own colour.
+        outer = corners[0] - 1, corners[1] - 1, corners[2] + 1, corners[3] + 1
+        draw.rectangle(outer, outline=_contrast(color))
+    draw.rectangle(corners, outline=color, width=width)
+    _draw_label(draw, (xmin, ymin), text, color, font)
+
+
+def _draw_label(draw, corner, text, color, font):
+    """Writes on a patch above the box or, where there is no room, inside it."""
+    image_width, image_height = draw.im.size
+    left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
+    margin = max(1, round(font.size / 8))
+    width, height = right - left + 2 * margin, bottom - top + 2 * margin
+    x = max(0, min(corner[0], image_width - width))
+    y = corner[1] - height if corner[1] >= height else corner[1]
+    y = max(0, min(y, image_height - height))
+    draw.rectangle((x, y, x + width - 1, y + height - 1), fill=color)
+    origin = x + margin - left, y + margin - top
+    draw.text(origin, text, fill=_contrast(color), font=font)
+
+
+def _contrast(color):
+    """Black or white, whichever stands out from the colour."""
+    red, green, blue = color
+    is_light = 0.299 * red + 0.587 * green + 0.114 * blue > 128
+    return _INK if is_light else _PAPER
