@@ -1,0 +1,101 @@
+"""The optimiser of the paper: SGD as the framework of its authors applies it.
+
+Source: "Implementation Details" of the paper (arXiv 2002.07421).
+"""
+
+import keras
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable(package="ehsod_tf")
+class CoupledSGD(keras.optimizers.SGD):
+    """SGD with momentum, coupled weight decay and a clip after the reduction.
+
+    One step, with gradients g that are already summed over the replicas::
+
+        g = g * min(1, clip_norm / |g|)      |g|: norm over all variables together
+        g = g + weight_decay * w
+        v = momentum * v - learning_rate * g
+        w = w + v
+
+    Unlike Keras: its `weight_decay` shrinks the weights directly and its clip sees
+    each replica's gradient alone. Here the decay is part of the gradient and so goes
+    through the momentum, which makes it 1 / (1 - momentum) times stronger, ten times
+    at 0.9; and the clip sees the gradient of the global batch, so that N replicas of b
+    images take the step of one replica of N * b. Every trainable variable decays,
+    biases and normalisation gains too.
+
+    Unlike the paper: its framework keeps ``v = momentum * v + g`` and moves by
+    ``-learning_rate * v``. The two are the same while the learning rate is constant.
+    When it changes, the velocity here still carries the old rate and follows over the
+    next ``1 / (1 - momentum)`` steps, where theirs jumps at once.
+
+    Args:
+        learning_rate: a number or a `keras.optimizers.schedules` schedule.
+        momentum: in [0, 1].
+        weight_decay: factor of the weights that is added to the gradients.
+        clip_norm: largest global gradient norm that is applied unscaled.
+        name: name of the optimizer's variables.
+
+    Attributes:
+        gradient_norm: scalar variable, the global norm of the last step's gradient
+            before clip and decay. It is infinite or NaN where that gradient is.
+
+    Raises:
+        ValueError: from `apply`, if a variable has no gradient. The model multiplies a
+            term that does not apply by 0 and never leaves it out, so a missing
+            gradient means a part of the network that nothing trains.
+    """
+
+    def __init__(
+        self,
+        learning_rate=0.01,
+        momentum=0.9,
+        weight_decay=1e-4,
+        clip_norm=35.0,
+        name="coupled_sgd",
+    ):
+        # Keras's own decay and clip stay off: they act before the reduction.
+        super().__init__(learning_rate=learning_rate, momentum=momentum, name=name)
+        self.coupled_weight_decay = weight_decay
+        self.clip_norm = clip_norm
+        self.gradient_norm = self.add_variable(
+            shape=(),
+            dtype="float32",
+            aggregation="only_first_replica",
+            name="gradient_norm",
+        )
+
+    def apply(self, grads, trainable_variables=None):
+        """Applies one step; see the class. Call it in replica context."""
+        grads = list(grads)
+        variables = trainable_variables or self._trainable_variables
+        pairs = zip(grads, variables, strict=True)
+        missing = [variable.path for grad, variable in pairs if grad is None]
+        if missing:
+            raise ValueError(f"no gradient for {', '.join(missing)}")
+        super().apply(grads, trainable_variables)
+
+    def _all_reduce_sum_gradients(self, grads_and_vars):
+        # Keras's hook in which the gradients of the replicas meet, and the first
+        # place where the gradient of the global batch exists.
+        grads, variables = zip(
+            *super()._all_reduce_sum_gradients(grads_and_vars), strict=True
+        )
+        norm = tf.linalg.global_norm(grads)
+        self.gradient_norm.assign(norm)
+        grads, _ = tf.clip_by_global_norm(grads, self.clip_norm, use_norm=norm)
+        return [
+            (grad + self.coupled_weight_decay * tf.cast(variable, grad.dtype), variable)
+            for grad, variable in zip(grads, variables, strict=True)
+        ]
+
+    def get_config(self):
+        config = super().get_config()
+        return {
+            "name": config["name"],
+            "learning_rate": config["learning_rate"],
+            "momentum": self.momentum,
+            "weight_decay": self.coupled_weight_decay,
+            "clip_norm": self.clip_norm,
+        }

@@ -1,0 +1,234 @@
+import csv
+import io
+import re
+
+import keras
+import pytest
+import tensorflow as tf
+from toy_detector import make_checkpoints, make_dataset, make_model
+
+from ehsod_tf.errors import DataError
+from ehsod_tf.training import HistoryCsv, ProgressDisplay, TensorBoardScalars, train
+from ehsod_tf.training.progress import (
+    format_duration,
+    format_number,
+    group_terms,
+    lay_out,
+)
+
+LOGS = {
+    "total_loss": 2.3456,
+    "cam_cls": 0.52,
+    "cam_seg": 0.031,
+    "rpn_cls": 0.69,
+    "rpn_reg": 0.0001,
+    "rpn_positives": 31.0,
+    **{
+        f"stage{k}_{term}": 0.25 * k
+        for k in (1, 2, 3)
+        for term in ("mid", "proposals", "cls", "reg", "positives")
+    },
+    "learning_rate": 0.00333333,
+    "gradient_norm": 27.123,
+}
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def play(display, epochs=2, steps=3, figures=None):
+    """Calls a callback as the loop does."""
+    callbacks = keras.callbacks.CallbackList([display], epochs=epochs, steps=steps)
+    callbacks.on_train_begin()
+    for epoch in range(epochs):
+        callbacks.on_epoch_begin(epoch)
+        for index in range(steps):
+            callbacks.on_train_batch_end(index, LOGS)
+        if figures:
+            callbacks.on_test_begin()
+        callbacks.on_epoch_end(epoch, {**LOGS, **(figures or {})})
+    callbacks.on_train_end()
+
+
+def show_screen(text):
+    """Plays text back as a terminal does that knows the two codes in use."""
+    lines = [""]
+    for piece in re.split(r"(\x1b\[\d*[FJ]|\n)", text):
+        if piece == "\n":
+            lines.append("")
+        elif match := re.fullmatch(r"\x1b\[(\d+)F", piece):
+            rows_up = int(match[1])
+            below = lines[-rows_up - 1 :]
+            lines = [*lines[: -rows_up - 1], ""]
+            assert below, "moved above the screen"
+        elif piece != "\x1b[J":
+            lines[-1] += piece
+    return lines
+
+
+def test_terminal_shows_one_block_per_epoch(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("ehsod_tf.training.progress._SECONDS_BETWEEN_REDRAWS", 0.0)
+    terminal = Terminal()
+    play(ProgressDisplay(stream=terminal), figures={"val_AP": 0.123})
+    lines = show_screen(terminal.getvalue())
+    assert sum("step 3/3" in line for line in lines) == 2
+    assert not any("step 2/3" in line for line in lines)
+    assert all(len(line) < 80 for line in lines)
+    first = lines[: lines.index("evaluating ...")]
+    assert first[0] == "epoch 1/2 [====================]  step 3/3"
+    assert re.fullmatch(r"\d+ ms/step  epoch left 0:00  run left 0:0\d", first[1])
+    assert first[2:] == [
+        "total_loss 2.346  learning_rate 0.00333  gradient_norm 27.1",
+        "cam_cls 0.520  cam_seg 0.031 | rpn_cls 0.690  rpn_reg 1.0e-04",
+        "stage1 cls 0.250  mid 0.250  proposals 0.250  reg 0.250",
+        "stage2 cls 0.500  mid 0.500  proposals 0.500  reg 0.500",
+        "stage3 cls 0.750  mid 0.750  proposals 0.750  reg 0.750",
+    ]
+    summary = lines[lines.index("evaluating ...") + 1]
+    assert re.fullmatch(
+        r"epoch 1/2 done in 0:\d\d: total_loss 2.346  val_AP 0.123", summary
+    )
+
+
+def test_log_file_gets_few_whole_lines():
+    log = io.StringIO()
+    play(ProgressDisplay(seconds_between_lines=1000.0, stream=log), steps=50)
+    lines = log.getvalue().splitlines()
+    assert [re.search(r"step \S+|done", line)[0] for line in lines] == [
+        *("step 1/50", "step 50/50", "done"),
+        *("step 50/50", "done"),
+    ]
+    assert "\x1b" not in log.getvalue()
+    assert "stage3 cls 0.750  mid 0.750" in lines[0]
+
+
+def test_time_left_counts_steps_and_pauses(monkeypatch):
+    """Epochs of 10 steps of 2 s, the first 30 s; 60 s between two epochs."""
+    now = 1000.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    log = io.StringIO()
+    display = ProgressDisplay(seconds_between_lines=0.0, stream=log)
+    display.set_params({"epochs": 3, "steps": 10})
+    for epoch in range(2):
+        display.on_epoch_begin(epoch)
+        for index in range(10):
+            now += 30.0 if (epoch, index) == (0, 0) else 2.0
+            display.on_train_batch_end(index, LOGS)
+        now += 60.0
+    lines = log.getvalue().splitlines()
+    assert lines[0].startswith("epoch 1/3  step 1/10 | ")
+    # 8 steps here and 10 in each epoch after; no pause is known yet.
+    assert "| 2.00 s/step  epoch left 0:16  run left 0:56 |" in lines[1]
+    # 9 steps here, 10 in the last epoch, a pause after each.
+    assert "| 2.00 s/step  epoch left 0:18  run left 2:38 |" in lines[10]
+
+
+def test_terms_are_means_of_the_last_steps():
+    log = io.StringIO()
+    display = ProgressDisplay(seconds_between_lines=0.0, stream=log)
+    display.set_params({"epochs": 1, "steps": 2})
+    display.on_epoch_begin(0)
+    display.on_train_batch_end(0, {**LOGS, "cam_cls": 1.0})
+    display.on_train_batch_end(1, {**LOGS, "cam_cls": 2.0})
+    assert "cam_cls 1.500" in log.getvalue().splitlines()[-1]
+
+
+def test_every_loss_term_is_shown():
+    items = " ".join(item for group in group_terms(LOGS) for item in group)
+    for name in ("cam_cls", "cam_seg", "rpn_cls", "rpn_reg", "stage2 cls"):
+        assert f"{name} " in items
+    assert "positives" not in items
+
+
+@pytest.mark.parametrize("width", [20, 40, 80, 200])
+def test_layout_keeps_to_the_width_and_loses_nothing(width):
+    groups = group_terms(LOGS)
+    lines = lay_out(groups, width)
+    longest = max(len(item) + 2 for group in groups for item in group)
+    assert all(len(line) <= max(width, longest) for line in lines)
+    items = [item.strip() for line in lines for item in re.split(r" \| |  ", line)]
+    assert [i for i in items if i] == [item for group in groups for item in group]
+
+
+def test_formats():
+    assert format_duration(59.6) == "1:00"
+    assert format_duration(3725) == "1:02:05"
+    assert format_duration(90061) == "1 d 1:01:01"
+    assert format_number(0.0) == "0.000"
+    assert format_number(1234567.0) == "1.2e+06"
+
+
+def read_table(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def run(folder, *callbacks, **arguments):
+    model = make_model()
+    return train(
+        model,
+        make_dataset(),
+        strategy=tf.distribute.get_strategy(),
+        epochs=arguments.pop("epochs", 3),
+        steps_per_epoch=4,
+        checkpoints=make_checkpoints(model, folder),
+        callbacks=callbacks,
+        **arguments,
+    )
+
+
+def test_history_csv_equals_the_history(tmp_path):
+    path = tmp_path / "run" / "history.csv"
+    history = run(
+        tmp_path, HistoryCsv(path), evaluate=lambda: {"AP": 1 / 3}, evaluate_every=2
+    )
+    table = read_table(path)
+    names = sorted(history[0].keys() - {"epoch"})
+    assert list(table[0]) == ["epoch", *names, "val_AP"]
+    assert [row["val_AP"] for row in table] == ["", repr(1 / 3), repr(1 / 3)]
+    for row, wanted in zip(table, history, strict=True):
+        assert {k: float(v) for k, v in row.items() if v} == wanted
+
+
+def test_a_repeated_epoch_has_one_row(tmp_path):
+    """The second run starts anew from epoch 2, as after the loss of a checkpoint."""
+    path = tmp_path / "history.csv"
+    run(tmp_path, HistoryCsv(path), epochs=3)
+    before = read_table(path)
+    for stale in (tmp_path / "checkpoints").glob("*"):
+        stale.unlink()
+    run(tmp_path, HistoryCsv(path), epochs=2)
+    assert read_table(path) == before[:2]
+
+
+def test_a_file_that_is_no_history_is_left_alone(tmp_path):
+    path = tmp_path / "history.csv"
+    path.write_text("name,score\ncat,0.1\n")
+    with pytest.raises(DataError, match="history.csv has rows without an epoch"):
+        run(tmp_path, HistoryCsv(path))
+    assert path.read_text() == "name,score\ncat,0.1\n"
+
+
+def read_events(folder):
+    events = {}
+    for path in sorted(folder.glob("events*")):
+        for record in tf.data.TFRecordDataset(str(path)):
+            event = tf.compat.v1.Event.FromString(record.numpy())
+            for value in event.summary.value:
+                number = float(tf.make_ndarray(value.tensor))
+                events.setdefault(value.tag, {})[event.step] = number
+    return events
+
+
+def test_tensorboard_has_every_term_and_goes_on_after_a_resumption(tmp_path):
+    run(tmp_path, TensorBoardScalars(tmp_path / "tb", every=3), epochs=2)
+    history = run(tmp_path, TensorBoardScalars(tmp_path / "tb", every=3), epochs=3)
+    events = read_events(tmp_path / "tb")
+    assert set(events["step/stage1_cls"]) == {3, 6, 9, 12}
+    assert set(events) >= {"step/cam_cls", "step/total_loss", "step/gradient_norm"}
+    for row in history:
+        wanted = pytest.approx(row["cam_cls"])
+        assert events["epoch/cam_cls"][row["epoch"]] == wanted
