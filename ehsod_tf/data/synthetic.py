@@ -1,8 +1,7 @@
 """The quickstart's data set: rendered scenes, written to disk in COCO form.
 
-Each scene shows one to five textured shapes, of which the class is the shape. They
-overlap, vary in size and colour, and lie on clutter. A scene is a function of the
-seed and its number alone.
+Each scene shows one to five textured shapes of six classes. They overlap, vary in size
+and colour, and lie on clutter. A scene is a function of the seed and its number alone.
 """
 
 import json
@@ -19,6 +18,7 @@ from ehsod_tf.data.synthetic_drawing import (
     SUPERSAMPLING,
     average_down,
     draw_background,
+    draw_colour,
     draw_shape,
     draw_texture,
     to_bytes,
@@ -198,7 +198,7 @@ def render_scene(
         ]
         masks = [earlier & ~mask for earlier in masks] + [mask]
         objects.append(item)
-        image = _paint(image, mask, rng)
+        image = _paint(image, mask, SCENE_CLASSES[item.class_index], rng)
     return to_bytes(image), objects
 
 
@@ -217,7 +217,7 @@ def _place_shape(
     class_index = int(rng.integers(len(SCENE_CLASSES)))
     # Even on the logarithm, so that small objects are as common as large ones.
     largest = max(height, width)
-    radius = largest * math.exp(rng.uniform(math.log(1 / 15), math.log(1 / 4)))
+    radius = largest * math.exp(rng.uniform(math.log(1 / 11), math.log(1 / 4)))
     shape = draw_shape(SCENE_CLASSES[class_index], radius, rng)
     for _ in range(_PLACEMENT_TRIALS):
         mask = _put_on_canvas(shape, height, width, rng)
@@ -259,13 +259,15 @@ def _describe(mask: np.ndarray, class_index: int, visible: float) -> SceneObject
     return SceneObject(class_index, box, area, visible)
 
 
-def _paint(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _paint(
+    image: np.ndarray, mask: np.ndarray, shape: str, rng: np.random.Generator
+) -> np.ndarray:
     """Paints a textured shape that stands out from what lies beneath it."""
     cover = average_down(mask)[..., None]
     beneath = (image * cover).sum(axis=(0, 1)) / cover.sum()
-    colour = rng.uniform(0.05, 0.95, 3)
+    colour = draw_colour(shape, rng)
     while np.linalg.norm(colour - beneath) < _MIN_COLOUR_DISTANCE:
-        colour = rng.uniform(0.05, 0.95, 3)
-    texture = draw_texture(*image.shape[:2], colour.astype(np.float32), rng)
+        colour = draw_colour(shape, rng)
+    texture = draw_texture(shape, *image.shape[:2], colour, rng)
     light = np.linspace(1.1, 0.9, len(image), dtype=np.float32)[:, None, None]
     return image + (texture * light - image) * cover

@@ -15,6 +15,8 @@ from ehsod_tf.errors import ConfigError
 
 LEVELS = (2, 3, 4, 5)
 
+_NORM_GROUPS = 8
+
 _RESNETS = {50: keras.applications.ResNet50, 101: keras.applications.ResNet101}
 _RESNET_BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
 
@@ -55,6 +57,11 @@ class FunctionalBackbone(layers.Layer):
             raise ConfigError(
                 f"backbone: preprocessing is one of {', '.join(_PREPROCESSING)}, "
                 f"got {preprocessing!r}"
+            )
+        if frozen_level not in (0, *LEVELS):
+            raise ConfigError(
+                f"backbone: frozen_level is 0 or a level from 2 to 5, "
+                f"got {frozen_level!r}"
             )
         self.preprocessing = preprocessing
         self.frozen_level = frozen_level
@@ -140,8 +147,13 @@ def build_small_backbone(width: int = 32) -> FunctionalBackbone:
     a CPU: the backbone of the quickstart, not one for accuracy.
 
     Args:
-        width: channels of C2; C3, C4 and C5 have 2, 4 and 4 times as many.
+        width: channels of C2; C3, C4 and C5 have 2, 4 and 4 times as many. A multiple
+            of the 8 groups of the group norm.
     """
+    if width < _NORM_GROUPS or width % _NORM_GROUPS:
+        raise ConfigError(
+            f"backbone: width is a multiple of {_NORM_GROUPS}, got {width}"
+        )
     inputs = keras.Input((None, None, 3))
     x = _conv_norm(inputs, width, strides=2, kernel_size=5)
     x = layers.Activation("relu")(x)
@@ -153,7 +165,11 @@ def build_small_backbone(width: int = 32) -> FunctionalBackbone:
 
 
 def _residual_block(x, channels, name):
-    shortcut = _conv_norm(x, channels, strides=2, kernel_size=1)
+    # Pooling of window 1 takes every second cell, as a stride of 2 would; oneDNN's
+    # gradient of a strided 1x1 convolution corrupts memory below 16 channels
+    # (uxlfoundation/oneDNN issue 6035).
+    shortcut = layers.AveragePooling2D(1, strides=2)(x)
+    shortcut = _conv_norm(shortcut, channels, kernel_size=1)
     x = _conv_norm(x, channels, strides=2)
     x = layers.Activation("relu")(x)
     x = _conv_norm(x, channels)
@@ -165,7 +181,7 @@ def _conv_norm(x, channels, strides=1, kernel_size=3):
         channels, kernel_size, strides, padding="same", use_bias=False,
         kernel_initializer="he_normal",
     )(x)  # fmt: skip
-    return layers.GroupNormalization(groups=8)(x)
+    return layers.GroupNormalization(groups=_NORM_GROUPS)(x)
 
 
 def _select_features(network, feature_layers):

@@ -49,7 +49,6 @@ class Cascade(layers.Layer):
         positive_fraction: largest share of positives among a strong image's regions.
         output_size: side S of the pooled features.
         sampling_ratio: samples per bin and axis of RoIAlign.
-        ops_backend: "auto", "native" or "stock", see `ehsod_tf.ops`.
     """
 
     def __init__(
@@ -61,7 +60,6 @@ class Cascade(layers.Layer):
         positive_fraction: float = 0.25,
         output_size: int = 7,
         sampling_ratio: int = 2,
-        ops_backend: str = "auto",
         **kwargs,
     ):
         # Boxes stay float32 under a mixed-precision policy.
@@ -75,7 +73,6 @@ class Cascade(layers.Layer):
         self.positive_fraction = positive_fraction
         self.output_size = output_size
         self.sampling_ratio = sampling_ratio
-        self.ops_backend = ops_backend
         self.heads = [
             HybridHead(
                 num_classes, units, name=f"stage{i + 1}", dtype=self.dtype_policy
@@ -128,7 +125,6 @@ class Cascade(layers.Layer):
                 rois.boxes,
                 output_size=self.output_size,
                 sampling_ratio=self.sampling_ratio,
-                backend=self.ops_backend,
             )
             stage = StageOutputs(rois, head(pooled), STAGE_STDS[index])
             stages.append(stage)

@@ -5,6 +5,7 @@ import dataclasses
 import tensorflow as tf
 
 from ehsod_tf import ops
+from ehsod_tf.boxes.geometry import compute_areas
 from ehsod_tf.errors import ConfigError
 from ehsod_tf.modeling.cascade import StageOutputs, refine_boxes
 from ehsod_tf.structures import Detections
@@ -41,11 +42,12 @@ class DetectionDecoder:
 
     def __call__(self, stages: list[StageOutputs], image_sizes) -> Detections:
         """Args: the stages' outputs for all proposals; image_sizes [B, 2] int32."""
-        valid = stages[-1].rois.valid
+        boxes = refine_boxes(stages[-1], image_sizes)
+        # A box that left the image is clipped to nothing.
+        valid = stages[-1].rois.valid & (compute_areas(boxes) > 0)
         scores = self._score_classes(stages)  # [B, N, K]
         is_candidate = valid[..., tf.newaxis] & (scores >= self.score_threshold)
         scores = tf.where(is_candidate, scores, 0.0)
-        boxes = refine_boxes(stages[-1], image_sizes)
         boxes, scores, classes = _take_best_pairs(boxes, scores, self.max_candidates)
         indices, num_detections = ops.non_max_suppression(
             boxes,

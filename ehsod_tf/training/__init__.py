@@ -7,12 +7,13 @@ from ehsod_tf.training.checkpoints import (
     restore_weights,
 )
 from ehsod_tf.training.loop import make_step, train
-from ehsod_tf.training.optimizer import CoupledSGD
+from ehsod_tf.training.optimizer import ClippedAdamW, CoupledSGD
 from ehsod_tf.training.progress import ProgressDisplay
 from ehsod_tf.training.schedule import WarmupStepDecay, scale_learning_rate
 
 __all__ = [
     "Checkpoints",
+    "ClippedAdamW",
     "CoupledSGD",
     "HistoryCsv",
     "ProgressDisplay",

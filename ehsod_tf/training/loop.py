@@ -122,8 +122,7 @@ def make_step(
         model: compiled with a `CoupledSGD`, alone or in a `LossScaleOptimizer`.
         strategy: the strategy in whose scope the model was built.
         batch_spec: `element_spec` of the distributed data set. Its unknown dimensions
-            let one graph serve every canvas and number of boxes; tracing costs as much
-            as a hundred small steps.
+            let one graph serve every canvas and number of boxes.
 
     Returns:
         A function from a distributed batch to scalars: the terms of `train_step`, the

@@ -1,14 +1,64 @@
-"""The optimiser of the paper: SGD as the framework of its authors applies it.
+"""Optimizers that clip the gradient of the global batch.
 
-Source: "Implementation Details" of the paper (arXiv 2002.07421).
+`CoupledSGD` is the paper's ("Implementation Details", arXiv 2002.07421), as the
+framework of its authors applies it. `ClippedAdamW` is for training from scratch.
 """
 
 import keras
 import tensorflow as tf
 
 
+class _ClippedAfterReduction:
+    """Clips by the global norm after the replicas' gradients have been summed.
+
+    Keras's own clip sees each replica's gradient alone; here N replicas of b images
+    take the step of one replica of N * b. Mixed into a Keras optimizer.
+
+    Attributes:
+        clip_norm: largest global gradient norm that is applied unscaled.
+        gradient_norm: scalar variable, the global norm of the last step's gradient
+            before clip and decay. It is infinite or NaN where that gradient is.
+
+    Raises:
+        ValueError: from `apply`, if a variable has no gradient. The model multiplies a
+            term that does not apply by 0 and never leaves it out, so a missing
+            gradient means a part of the network that nothing trains.
+    """
+
+    def __init__(self, *, clip_norm, **kwargs):
+        super().__init__(**kwargs)
+        self.clip_norm = clip_norm
+        self.gradient_norm = self.add_variable(
+            shape=(),
+            dtype="float32",
+            aggregation="only_first_replica",
+            name="gradient_norm",
+        )
+
+    def apply(self, grads, trainable_variables=None):
+        """Applies one step; see the class. Call it in replica context."""
+        grads = list(grads)
+        variables = trainable_variables or self._trainable_variables
+        pairs = zip(grads, variables, strict=True)
+        missing = [variable.path for grad, variable in pairs if grad is None]
+        if missing:
+            raise ValueError(f"no gradient for {', '.join(missing)}")
+        super().apply(grads, trainable_variables)
+
+    def _all_reduce_sum_gradients(self, grads_and_vars):
+        # Keras's hook in which the gradients of the replicas meet, and the first
+        # place where the gradient of the global batch exists.
+        grads, variables = zip(
+            *super()._all_reduce_sum_gradients(grads_and_vars), strict=True
+        )
+        norm = tf.linalg.global_norm(grads)
+        self.gradient_norm.assign(norm)
+        grads, _ = tf.clip_by_global_norm(grads, self.clip_norm, use_norm=norm)
+        return list(zip(grads, variables, strict=True))
+
+
 @keras.saving.register_keras_serializable(package="ehsod_tf")
-class CoupledSGD(keras.optimizers.SGD):
+class CoupledSGD(_ClippedAfterReduction, keras.optimizers.SGD):
     """SGD with momentum, coupled weight decay and a clip after the reduction.
 
     One step, with gradients g that are already summed over the replicas::
@@ -37,14 +87,7 @@ class CoupledSGD(keras.optimizers.SGD):
         clip_norm: largest global gradient norm that is applied unscaled.
         name: name of the optimizer's variables.
 
-    Attributes:
-        gradient_norm: scalar variable, the global norm of the last step's gradient
-            before clip and decay. It is infinite or NaN where that gradient is.
-
-    Raises:
-        ValueError: from `apply`, if a variable has no gradient. The model multiplies a
-            term that does not apply by 0 and never leaves it out, so a missing
-            gradient means a part of the network that nothing trains.
+    Attributes and errors: see `_ClippedAfterReduction`.
     """
 
     def __init__(
@@ -56,38 +99,18 @@ class CoupledSGD(keras.optimizers.SGD):
         name="coupled_sgd",
     ):
         # Keras's own decay and clip stay off: they act before the reduction.
-        super().__init__(learning_rate=learning_rate, momentum=momentum, name=name)
-        self.coupled_weight_decay = weight_decay
-        self.clip_norm = clip_norm
-        self.gradient_norm = self.add_variable(
-            shape=(),
-            dtype="float32",
-            aggregation="only_first_replica",
-            name="gradient_norm",
+        super().__init__(
+            learning_rate=learning_rate,
+            momentum=momentum,
+            clip_norm=clip_norm,
+            name=name,
         )
-
-    def apply(self, grads, trainable_variables=None):
-        """Applies one step; see the class. Call it in replica context."""
-        grads = list(grads)
-        variables = trainable_variables or self._trainable_variables
-        pairs = zip(grads, variables, strict=True)
-        missing = [variable.path for grad, variable in pairs if grad is None]
-        if missing:
-            raise ValueError(f"no gradient for {', '.join(missing)}")
-        super().apply(grads, trainable_variables)
+        self.coupled_weight_decay = weight_decay
 
     def _all_reduce_sum_gradients(self, grads_and_vars):
-        # Keras's hook in which the gradients of the replicas meet, and the first
-        # place where the gradient of the global batch exists.
-        grads, variables = zip(
-            *super()._all_reduce_sum_gradients(grads_and_vars), strict=True
-        )
-        norm = tf.linalg.global_norm(grads)
-        self.gradient_norm.assign(norm)
-        grads, _ = tf.clip_by_global_norm(grads, self.clip_norm, use_norm=norm)
         return [
             (grad + self.coupled_weight_decay * tf.cast(variable, grad.dtype), variable)
-            for grad, variable in zip(grads, variables, strict=True)
+            for grad, variable in super()._all_reduce_sum_gradients(grads_and_vars)
         ]
 
     def get_config(self):
@@ -99,3 +122,40 @@ class CoupledSGD(keras.optimizers.SGD):
             "weight_decay": self.coupled_weight_decay,
             "clip_norm": self.clip_norm,
         }
+
+
+@keras.saving.register_keras_serializable(package="ehsod_tf")
+class ClippedAdamW(_ClippedAfterReduction, keras.optimizers.AdamW):
+    """Keras's AdamW, whose decay is decoupled, with a clip after the reduction.
+
+    Unlike the paper, which fine-tunes pretrained networks: where everything starts from
+    random weights, the gradients of the heads are ten times those of the backbone, and
+    one learning rate of SGD does not suit both.
+
+    Args:
+        learning_rate: a number or a `keras.optimizers.schedules` schedule.
+        weight_decay: share of the learning rate by which weights shrink in a step.
+        clip_norm: largest global gradient norm that is applied unscaled.
+        name: name of the optimizer's variables.
+
+    Attributes and errors: see `_ClippedAfterReduction`.
+    """
+
+    def __init__(
+        self,
+        learning_rate=0.001,
+        weight_decay=1e-4,
+        clip_norm=35.0,
+        name="clipped_adamw",
+    ):
+        super().__init__(
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            clip_norm=clip_norm,
+            name=name,
+        )
+
+    def get_config(self):
+        config = super().get_config()
+        kept = ("name", "learning_rate", "weight_decay")
+        return {name: config[name] for name in kept} | {"clip_norm": self.clip_norm}

@@ -1,0 +1,232 @@
+"""Configuration by gin: the names that config files may bind.
+
+The only module of the library that imports gin. Keras layers and dataclasses are bound
+through factory functions, made by `_register` from their own signatures: gin cannot
+subclass a Keras layer, and a factory lets the variables be created inside the scope of
+the distribution strategy. A config binds ``Experiment.build_model = @build_model`` and
+the like, and overrides constructor arguments by name: ``Cascade.num_stages = 2``.
+
+gin takes any value for any argument, so the factories check values against the
+annotations and name the culprit.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import inspect
+import os
+import types
+import typing
+from collections.abc import Callable, Sequence
+
+import gin
+
+from ehsod_tf import data, errors, modeling, training
+from ehsod_tf.errors import ConfigError, EhsodError
+from ehsod_tf.experiment import Experiment
+
+
+def load_config(config: str, bindings: Sequence[str] = ()) -> Experiment:
+    """Reads a config file and bindings, and makes the experiment that they describe.
+
+    Args:
+        config: path of a `.gin` file; what it includes is named relative to its folder.
+        bindings: further gin lines, which win over the file.
+
+    Raises:
+        ConfigError: the file is missing, a name is unknown, a value is of a wrong kind.
+    """
+    if not os.path.isfile(config):
+        raise ConfigError(f"{config}: no such config file")
+    folder, name = os.path.split(os.path.abspath(config))
+    gin.clear_config()
+    try:
+        with contextlib.chdir(folder):
+            gin.parse_config_files_and_bindings([name], list(bindings))
+        experiment = _hide_gin(gin.get_configurable("Experiment"))()
+    except ConfigError as error:
+        raise ConfigError(f"{config}: {error}") from error
+    # gin raises bare built-in exceptions, each with a message for people.
+    except (ValueError, TypeError, OSError, SyntaxError, RuntimeError) as error:
+        raise ConfigError(f"{config}: {_summarise(error)}") from error
+    callables = {
+        name: _hide_gin(value)
+        for name, value in vars(experiment).items()
+        if callable(value)
+    }
+    return dataclasses.replace(experiment, **callables)
+
+
+def format_operative_config() -> str:
+    """Every value in use so far, defaults included, as a config file."""
+    return gin.operative_config_str()
+
+
+def build_model(
+    num_classes: int,
+    backbone: Callable,
+    fpn: Callable,
+    cam_rpn: Callable,
+    cascade: Callable,
+    selector: Callable,
+    criterion: Callable,
+    decoder: Callable,
+) -> modeling.Ehsod:
+    """Assembles the detector from factories of its parts."""
+    return modeling.Ehsod(
+        backbone=backbone(),
+        fpn=fpn(),
+        cam_rpn=cam_rpn(num_classes),
+        cascade=cascade(num_classes),
+        selector=selector(),
+        criterion=criterion(),
+        decoder=decoder(),
+    )
+
+
+def read_coco(
+    data_dir: str,
+    annotation_file: str,
+    image_dir: str,
+    class_names: tuple[str, ...] | None = None,
+):
+    """COCO-instances JSON and images, by paths below `data_dir`."""
+    return data.read_coco(
+        os.path.join(data_dir, annotation_file),
+        os.path.join(data_dir, image_dir),
+        class_names=class_names,
+    )
+
+
+def read_voc(
+    data_dir: str,
+    image_set: str,
+    devkit: str = "VOCdevkit/VOC2007",
+    class_names: tuple[str, ...] = data.VOC_CLASSES,
+):
+    """A VOC devkit below `data_dir` and one of its image-set lists."""
+    return data.read_voc(
+        os.path.join(data_dir, devkit), image_set, class_names=tuple(class_names)
+    )
+
+
+def read_synthetic_scenes(
+    data_dir: str,
+    subset: str,
+    num_train: int = 600,
+    num_val: int = 200,
+    size: int = 160,
+    seed: int = 0,
+):
+    """The embedded data set, rendered into `data_dir` unless it is there already."""
+    data.ensure_synthetic_scenes(
+        data_dir, num_train=num_train, num_val=num_val, size=size, seed=seed
+    )
+    return data.read_coco(
+        os.path.join(data_dir, "annotations", f"instances_{subset}.json"),
+        os.path.join(data_dir, subset),
+    )
+
+
+def _register(target: Callable) -> Callable:
+    """Makes `target` known to gin under its own name, with checked arguments."""
+    signature = inspect.signature(target)
+    hints = typing.get_type_hints(
+        target.__init__ if inspect.isclass(target) else target
+    )
+
+    @functools.wraps(target, updated=())
+    def make(*args, **kwargs):
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise ConfigError(f"{target.__name__}: {error}") from error
+        for name, value in bound.arguments.items():
+            if name in hints and not _matches(value, hints[name]):
+                raise ConfigError(
+                    f"{target.__name__}.{name} must be {_describe(hints[name])}, "
+                    f"got {value!r}"
+                )
+        return target(*args, **kwargs)
+
+    make.__signature__ = signature
+    return gin.external_configurable(make, name=target.__name__, module="ehsod_tf")
+
+
+def _matches(value, hint) -> bool:
+    origin = typing.get_origin(hint)
+    if origin in (types.UnionType, typing.Union):
+        return any(_matches(value, choice) for choice in typing.get_args(hint))
+    if origin is tuple:
+        item = typing.get_args(hint)[0]
+        is_sequence = isinstance(value, list | tuple)
+        return is_sequence and all(_matches(element, item) for element in value)
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if hint in (str, bool):
+        return isinstance(value, hint)
+    if hint is type(None):
+        return value is None
+    if hint is Callable or origin is Callable:
+        return callable(value)
+    return True
+
+
+def _describe(hint) -> str:
+    if typing.get_origin(hint) is Callable:
+        return "a reference such as @build_model"
+    return hint.__name__ if isinstance(hint, type) else str(hint)
+
+
+def _hide_gin(target: Callable) -> Callable:
+    """`target`, whose own errors come without gin's account of the calls to it."""
+
+    @functools.wraps(target)
+    def call(*args, **kwargs):
+        try:
+            return target(*args, **kwargs)
+        except EhsodError as error:
+            message, account, _ = str(error).partition("\n  In call to configurable")
+            if not account:
+                raise
+            # gin raises a subclass made on the spot, one for every configurable it left.
+            own_class = next(
+                base
+                for base in type(error).__mro__
+                if base is getattr(errors, base.__name__, None)
+            )
+            raise own_class(message) from error
+
+    return call
+
+
+def _summarise(error: Exception) -> str:
+    """gin's message on one line: what is wrong, then where."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines += (
+        [error.text.strip()] if isinstance(error, SyntaxError) and error.text else []
+    )
+    return "; ".join(lines[:3]) if lines else type(error).__name__
+
+
+for _target in (
+    Experiment,
+    build_model,
+    read_coco,
+    read_voc,
+    read_synthetic_scenes,
+    modeling.build_resnet,
+    modeling.load_backbone,
+    modeling.build_small_backbone,
+    modeling.FeaturePyramid,
+    modeling.CamRpn,
+    modeling.Cascade,
+    modeling.ProposalSelector,
+    modeling.HybridCriterion,
+    modeling.DetectionDecoder,
+    training.CoupledSGD,
+    training.ClippedAdamW,
+):
+    _register(_target)

@@ -1,0 +1,117 @@
+"""Export to a SavedModel that TF Serving loads as it is (stock operations only).
+
+Two signatures, same outputs, all per image and padded to D rows:
+
+``serving_default``: ``image_bytes`` [B] string, encoded JPEG or PNG of any sizes. The
+    images are decoded, resized and run one by one, so the answer to an image does not
+    depend on its batch-mates.
+``images``: ``images`` [B, H, W, 3] uint8 or float32 RGB of one common size, for a
+    client that decodes by itself; these run as one batch.
+
+Outputs: ``detection_boxes`` [B, D, 4] float32 (ymin, xmin, ymax, xmax in pixels of the
+image as sent), ``detection_scores`` [B, D] float32, ``detection_classes`` [B, D] int32
+(lines of ``assets/labels.txt`` from 0; -1 for padding), ``num_detections`` [B] int32.
+"""
+
+import os
+import shutil
+import tempfile
+
+import tensorflow as tf
+
+from ehsod_tf import ops
+from ehsod_tf.data import transforms
+from ehsod_tf.modeling import Ehsod
+
+_LABELS_FILE = "labels.txt"
+
+
+class _Server(tf.Module):
+    """The model and its signatures; tf.Module so that variables are tracked."""
+
+    def __init__(self, model: Ehsod, shorter_side: int, longer_side: int, labels: str):
+        super().__init__()
+        self._model = model
+        self._variables = model.variables
+        self._sides = shorter_side, longer_side
+        self.labels = tf.saved_model.Asset(labels)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")])
+    def serve_bytes(self, image_bytes):
+        spec = {
+            "detection_boxes": tf.TensorSpec([None, 4], tf.float32),
+            "detection_scores": tf.TensorSpec([None], tf.float32),
+            "detection_classes": tf.TensorSpec([None], tf.int32),
+            "num_detections": tf.TensorSpec([], tf.int32),
+        }
+        return tf.map_fn(
+            self._serve_one,
+            image_bytes,
+            fn_output_signature=spec,
+            parallel_iterations=1,
+        )
+
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32, "images")]
+    )
+    def serve_images(self, images):
+        original_size = tf.shape(images)[1:3]
+        image_size = transforms.resized_size(original_size, *self._sides)
+        canvas = transforms.canvas_size(original_size, *self._sides)
+        resized = transforms.resize_image(images, image_size)
+        padding = canvas - image_size
+        resized = tf.pad(resized, [[0, 0], [0, padding[0]], [0, padding[1]], [0, 0]])
+        image_sizes = tf.tile(image_size[tf.newaxis], [tf.shape(images)[0], 1])
+        scale = transforms.compute_scale(original_size, image_size)
+        return self._detect(resized, image_sizes, scale)
+
+    def _serve_one(self, encoded):
+        image, image_size, scale = transforms.preprocess_image(encoded, *self._sides)
+        outputs = self._detect(image[tf.newaxis], image_size[tf.newaxis], scale)
+        return {name: value[0] for name, value in outputs.items()}
+
+    def _detect(self, images, image_sizes, scale):
+        detections = self._model.detect(images, image_sizes)
+        return {
+            "detection_boxes": detections.boxes / tf.tile(scale, [2]),
+            "detection_scores": detections.scores,
+            "detection_classes": detections.classes,
+            "num_detections": detections.num_detections,
+        }
+
+
+def export_saved_model(
+    model: Ehsod,
+    path: str,
+    *,
+    class_names: tuple[str, ...],
+    shorter_side: int,
+    longer_side: int,
+) -> None:
+    """Writes `model` as a SavedModel; replaces what is at `path` once it is complete.
+
+    Args:
+        model: a built model; its pooling and suppression are traced with stock ops.
+        path: folder of the SavedModel.
+        class_names: K names, written to ``assets/labels.txt``, one a line.
+        shorter_side, longer_side: the input size that the model was trained for.
+    """
+    path = os.path.abspath(path)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=os.path.dirname(path)) as folder:
+        labels = os.path.join(folder, _LABELS_FILE)
+        with open(labels, "w", encoding="utf-8") as file:
+            file.writelines(f"{name}\n" for name in class_names)
+        server = _Server(model, shorter_side, longer_side, labels)
+        written = os.path.join(folder, "saved_model")
+        with ops.use_backend("stock"):
+            tf.saved_model.save(
+                server,
+                written,
+                signatures={
+                    "serving_default": server.serve_bytes,
+                    "images": server.serve_images,
+                },
+            )
+        shutil.rmtree(path, ignore_errors=True)
+        shutil.move(written, path)

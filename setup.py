@@ -1,0 +1,29 @@
+"""Packaging. Without the native operations of `ops/`, stock TensorFlow ops run."""
+
+from setuptools import find_packages, setup
+
+setup(
+    name="ehsod_tf",
+    version="0.1.0",
+    description="Object detectors from boxes on some images and labels on the rest",
+    long_description=open("README.md", encoding="utf-8").read(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=find_packages(include=["ehsod_tf", "ehsod_tf.*"]),
+    install_requires=[
+        # One minor version: a compiled op must not be loaded into another.
+        "tensorflow>=2.21,<2.22",
+        "keras>=3.15,<4",
+        "numpy>=2.0",
+        "absl-py>=2.0",
+        "gin-config>=0.5",
+        "pycocotools>=2.0.8",
+        "faster-coco-eval>=1.6",
+        "pillow>=10.1",
+        # TensorFlow 2.21 writes event files but no longer installs their viewer.
+        "tensorboard>=2.20",
+    ],
+    extras_require={"test": ["pytest>=8", "ruff>=0.9"]},
+    entry_points={"console_scripts": ["ehsod = ehsod_tf.cli:main"]},
+)

@@ -1,0 +1,262 @@
+"""The commands as a user types them, on a handful of tiny rendered scenes."""
+
+import csv
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import gin
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ehsod_tf import cli, data
+
+ROOT = pathlib.Path(__file__).parent.parent
+QUICKSTART = str(ROOT / "configs" / "quickstart.gin")
+TINY = [
+    "read_synthetic_scenes.num_train = 12",
+    "read_synthetic_scenes.num_val = 5",
+    "read_synthetic_scenes.size = 64",
+    "Experiment.shorter_side = 64",
+    "Experiment.longer_side = 64",
+    "Experiment.steps_per_epoch = 2",
+    "EPOCHS = 2",
+    "BATCH_SIZE = 2",
+    "STRONG_PERCENT = 50.0",
+    "build_small_backbone.width = 8",
+    "FeaturePyramid.channels = 8",
+    "CamRpn.channels = 8",
+    "Cascade.units = 16",
+    # Keeps an untrained detector's detections, so that there is something to compare.
+    "DetectionDecoder.score_threshold = 0.01",
+]
+
+
+@pytest.fixture(autouse=True)
+def _leave_no_bindings():
+    yield
+    gin.clear_config()
+
+
+def run(script, *arguments):
+    return subprocess.run(
+        [sys.executable, str(ROOT / script), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data") / "scenes"
+    data.ensure_synthetic_scenes(folder, num_train=12, num_val=5, seed=0, size=64)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, scenes):
+    model_dir = tmp_path_factory.mktemp("runs") / "tiny"
+    bindings = [f"--gin_bindings={line}" for line in TINY]
+    done = run(
+        "train.py",
+        f"--config={QUICKSTART}",
+        f"--data_dir={scenes}",
+        f"--model_dir={model_dir}",
+        *bindings,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return model_dir, done
+
+
+def test_training_fills_the_run_folder(trained):
+    model_dir, done = trained
+    for name in (
+        "operative_config.gin",
+        "metrics.json",
+        "history.csv",
+        "detections.json",
+        "split.json",
+        "report.html",
+        "checkpoints/checkpoint",
+        "saved_model/saved_model.pb",
+        "saved_model/assets/labels.txt",
+    ):
+        assert (model_dir / name).exists(), name
+    assert list(model_dir.glob("tensorboard/events*"))
+    assert (
+        len(json.loads((model_dir / "split.json").read_text())["strong_image_ids"]) == 6
+    )
+    assert "6 strong" in done.stdout and "6 weak" in done.stdout
+    assert str(model_dir / "report.html") in done.stdout
+
+
+def test_history_names_every_loss_term(trained):
+    with open(trained[0] / "history.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    terms = ["total_loss", "cam_cls", "cam_seg", "rpn_cls", "rpn_reg"]
+    for stage in (1, 2, 3):
+        terms += [f"stage{stage}_{t}" for t in ("mid", "proposals", "cls", "reg")]
+    assert len(rows) == 2
+    for term in terms:
+        assert all(np.isfinite(float(row[term])) for row in rows), term
+
+
+def test_evaluate_repeats_training_figures_to_the_last_digit(trained, tmp_path):
+    model_dir, _ = trained
+    done = run("evaluate.py", f"--model_dir={model_dir}", f"--output_dir={tmp_path}")
+    assert done.returncode == 0, done.stderr[-3000:]
+    for name in ("metrics.json", "detections.json"):
+        assert (tmp_path / name).read_text() == (model_dir / name).read_text()
+    assert len(json.loads((tmp_path / "detections.json").read_text())) > 0
+
+
+def test_saved_model_answers_like_the_run(trained, scenes):
+    model_dir, _ = trained
+    server = tf.saved_model.load(str(model_dir / "saved_model"))
+    image_set = data.read_coco(
+        scenes / "annotations/instances_val.json", scenes / "val"
+    )
+    encoded = [pathlib.Path(path).read_bytes() for path in image_set.paths]
+    answer = server.signatures["serving_default"](image_bytes=tf.constant(encoded))
+    wanted = json.loads((model_dir / "detections.json").read_text())
+    num_compared = 0
+    for row, image_id in enumerate(image_set.image_ids):
+        expected = [item for item in wanted if item["image_id"] == image_id]
+        count = int(answer["num_detections"][row])
+        assert count == len(expected)
+        for item, box, score, label in zip(
+            expected,
+            answer["detection_boxes"][row].numpy(),
+            answer["detection_scores"][row].numpy(),
+            answer["detection_classes"][row].numpy(),
+            strict=False,
+        ):
+            x, y, width, height = item["bbox"]
+            np.testing.assert_allclose(
+                box, [y, x, y + height, x + width], rtol=0, atol=1e-3
+            )
+            assert score == pytest.approx(item["score"], abs=1e-5)
+            assert image_set.category_ids[label] == item["category_id"]
+            num_compared += 1
+    assert num_compared > 0
+
+
+def test_rerun_of_a_finished_run_trains_no_further(trained, scenes, capsys):
+    model_dir, _ = trained
+    before = (model_dir / "metrics.json").read_text()
+    cli.train(QUICKSTART, TINY, str(model_dir), str(scenes))
+    assert (model_dir / "metrics.json").read_text() == before
+    assert "epoch 1/2" not in capsys.readouterr().out
+
+
+# --------------------------------------------------------------- a user's mistakes
+
+
+def expect_error(capsys, *arguments, **keywords):
+    """Runs the training command in this process; returns its one line of error."""
+    with pytest.raises(SystemExit) as caught:
+        cli.train(*arguments, **keywords)
+    assert caught.value.code == cli.USER_ERROR_STATUS
+    captured = capsys.readouterr()
+    assert captured.err.startswith("error: ")
+    assert captured.err.count("\n") == 1
+    assert "epoch" not in captured.out
+    return captured.err
+
+
+COCO_BINDINGS = [
+    "Experiment.read_training_set = @train/read_coco",
+    "Experiment.read_evaluation_set = @train/read_coco",
+    "read_coco.data_dir = %DATA_DIR",
+    "train/read_coco.annotation_file = 'annotations/instances_train.json'",
+    "train/read_coco.image_dir = 'train'",
+    "BATCH_SIZE = 2",
+]
+
+
+@pytest.fixture
+def broken(scenes, tmp_path):
+    """A copy of the scenes to break, and the annotations as a dictionary."""
+    folder = tmp_path / "scenes"
+    shutil.copytree(scenes, folder)
+    path = folder / "annotations/instances_train.json"
+    content = json.loads(path.read_text())
+
+    def write():
+        path.write_text(json.dumps(content))
+
+    return folder, content, write
+
+
+def train_on(capsys, folder, *bindings):
+    return expect_error(
+        capsys, QUICKSTART, [*COCO_BINDINGS, *bindings], None, str(folder)
+    )
+
+
+def test_no_such_config(capsys):
+    assert "configs/none.gin: no such config file" in expect_error(
+        capsys, "configs/none.gin"
+    )
+
+
+def test_no_such_data_folder(capsys, tmp_path):
+    assert "nowhere" in train_on(capsys, tmp_path / "nowhere")
+
+
+def test_unknown_class_name(capsys, broken):
+    line = train_on(capsys, broken[0], "read_coco.class_names = ('disc', 'squaer')")
+    assert "squaer" in line and "did you mean 'square'" in line
+
+
+def test_missing_image_file(capsys, broken):
+    (broken[0] / "train/000003.png").unlink()
+    assert "000003.png" in train_on(capsys, broken[0])
+
+
+def test_empty_annotation_file(capsys, broken):
+    (broken[0] / "annotations/instances_train.json").write_text("")
+    assert "instances_train.json" in train_on(capsys, broken[0])
+
+
+def test_annotations_without_images(capsys, broken):
+    folder, content, write = broken
+    content["images"], content["annotations"] = [], []
+    write()
+    assert "no image" in train_on(capsys, folder)
+
+
+def test_image_less_folder(capsys, broken):
+    folder = broken[0]
+    for path in (folder / "train").iterdir():
+        path.unlink()
+    line = train_on(capsys, folder)
+    assert "train" in line
+
+
+def test_box_outside_the_image(capsys, broken):
+    folder, content, write = broken
+    content["annotations"][2]["bbox"] = [1000.0, 0.0, 10.0, 10.0]
+    write()
+    line = train_on(capsys, folder)
+    assert str(content["annotations"][2]["image_id"]) in line
+
+
+def test_no_strong_image_in_the_split(capsys, broken):
+    line = train_on(capsys, broken[0], "STRONG_PERCENT = 0.1")
+    assert "no strong image" in line
+
+
+def test_batch_larger_than_the_data(capsys, broken):
+    assert "batch_size is 64" in train_on(capsys, broken[0], "BATCH_SIZE = 64")
+
+
+def test_bad_checkpoint_folder(capsys, tmp_path):
+    with pytest.raises(SystemExit):
+        cli.evaluate(str(tmp_path))
+    assert "operative_config.gin: no such config file" in capsys.readouterr().err
