@@ -88,7 +88,7 @@ def export(
     """Writes a run's newest checkpoint, or another one, as a SavedModel."""
     with _report_user_errors():
         experiment = _load_run(model_dir, None, gin_bindings, None)
-        class_names = experiment.load_class_names(model_dir)
+        class_names = experiment.load_evaluation_set().class_names
         model = experiment.restore_model(checkpoint or model_dir, len(class_names))
         experiment.export(model, class_names, output)
         print(f"{output}: SavedModel")

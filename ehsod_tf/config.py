@@ -191,7 +191,7 @@ def _hide_gin(target: Callable) -> Callable:
             message, account, _ = str(error).partition("\n  In call to configurable")
             if not account:
                 raise
-            # gin raises a subclass made on the spot, one for every configurable it left.
+            # gin raises a subclass of its own, one for every configurable it left.
             own_class = next(
                 base
                 for base in type(error).__mro__

@@ -5,7 +5,7 @@ Two signatures, same outputs, all per image and padded to D rows:
 ``serving_default``: ``image_bytes`` [B] string, encoded JPEG or PNG of any sizes. The
     images are decoded, resized and run one by one, so the answer to an image does not
     depend on its batch-mates.
-``images``: ``images`` [B, H, W, 3] uint8 or float32 RGB of one common size, for a
+``images``: ``images`` [B, H, W, 3] float32 RGB in [0, 255] of one common size, for a
     client that decodes by itself; these run as one batch.
 
 Outputs: ``detection_boxes`` [B, D, 4] float32 (ymin, xmin, ymax, xmax in pixels of the

@@ -260,3 +260,10 @@ def test_bad_checkpoint_folder(capsys, tmp_path):
     with pytest.raises(SystemExit):
         cli.evaluate(str(tmp_path))
     assert "operative_config.gin: no such config file" in capsys.readouterr().err
+
+
+def test_export_verb_writes_the_same_saved_model(trained, tmp_path, capsys):
+    output = tmp_path / "exported"
+    cli.export(str(trained[0]), str(output), checkpoint=None, gin_bindings=[])
+    assert (output / "assets/labels.txt").read_text().split()[:2] == ["disc", "square"]
+    assert str(output) in capsys.readouterr().out

@@ -31,8 +31,8 @@ class FunctionalBackbone(layers.Layer):
             "torch" (RGB scaled to [0, 1], ImageNet mean and deviation), "tf" (RGB
             scaled to [-1, 1]) or "none".
         frozen_level: layers up to and including this level's feature layer are not
-            trained; 0 trains everything, 5 freezes the whole network. Sec. 4 freezes
-            the stem and the first stage, which is level 2.
+            trained; 0 trains everything, 5 freezes the whole network. 2 freezes the
+            stem and the first stage, as detectors of the paper's time do.
 
     Batch normalisation always runs in inference mode: detection batches are too small
     for batch statistics. Its scale and shift are trained above `frozen_level`.
@@ -65,6 +65,7 @@ class FunctionalBackbone(layers.Layer):
             )
         self.preprocessing = preprocessing
         self.frozen_level = frozen_level
+        _check_input(network)
         self.network = _select_features(network, feature_layers)
         _check_strides(self.network, feature_layers)
         if frozen_level:
@@ -182,6 +183,15 @@ def _conv_norm(x, channels, strides=1, kernel_size=3):
         kernel_initializer="he_normal",
     )(x)  # fmt: skip
     return layers.GroupNormalization(groups=_NORM_GROUPS)(x)
+
+
+def _check_input(network):
+    height, width = network.input_shape[1:3]
+    if height is not None or width is not None:
+        raise ConfigError(
+            f"backbone: {network.name} takes images of {height} x {width} only; "
+            "save it with an input of shape (None, None, 3)"
+        )
 
 
 def _select_features(network, feature_layers):

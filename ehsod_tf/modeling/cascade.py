@@ -13,8 +13,9 @@ from ehsod_tf.modeling.hybrid_head import HeadOutputs, HybridHead
 from ehsod_tf.modeling.roi_sampling import Rois, sample_rois
 from ehsod_tf.structures import Proposals, Targets
 
-# By stage. The first three are Sec. 4; the fourth follows Cai and Vasconcelos 2018,
-# whose deviations shrink as 1 / (10 * stage).
+# By stage. The paper gives the first three thresholds and leaves the deviations open;
+# these, and the fourth stage, follow Cascade R-CNN (Cai and Vasconcelos 2018), whose
+# deviations shrink as 1 / (10 * stage).
 STAGE_IOUS = (0.5, 0.6, 0.7, 0.75)
 STAGE_STDS = (
     (0.1, 0.1, 0.2, 0.2),

@@ -9,7 +9,7 @@ from ehsod_tf.boxes.sampling import hash_priorities, sample_matches
 from ehsod_tf.structures import Targets
 
 # Ground-truth rows draw their random numbers far from those of the proposals, so that
-# the number of padded ground-truth boxes cannot shift them.
+# no two candidates share one, and the number of proposals cannot shift them.
 _GROUND_TRUTH_IDS = 1 << 20
 
 
@@ -49,7 +49,7 @@ def sample_rois(
     this stage's IoU, and `num_rois` are drawn at random. Weak images: the first
     `num_rois` valid candidates, which come best first.
 
-    Unlike the paper's framework, ground truth is appended afresh at every stage:
+    The paper leaves open whether ground truth is appended afresh at every stage; it is:
     otherwise the later stages see almost no positives early on, predict background
     everywhere, and the averaged logits find nothing.
 

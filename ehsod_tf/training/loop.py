@@ -119,7 +119,8 @@ def make_step(
     """Compiles one training step over all replicas.
 
     Args:
-        model: compiled with a `CoupledSGD`, alone or in a `LossScaleOptimizer`.
+        model: compiled with an optimizer of this package, alone or in a
+            `LossScaleOptimizer`.
         strategy: the strategy in whose scope the model was built.
         batch_spec: `element_spec` of the distributed data set. Its unknown dimensions
             let one graph serve every canvas and number of boxes.

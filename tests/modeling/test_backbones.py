@@ -1,0 +1,171 @@
+"""Backbones: strides, what is frozen, and what is refused."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+from small_detector import build_small_detector, make_batch
+
+from ehsod_tf.errors import ConfigError
+from ehsod_tf.modeling import (
+    FunctionalBackbone,
+    build_resnet,
+    build_small_backbone,
+    load_backbone,
+)
+from ehsod_tf.training import CoupledSGD
+
+NAMES = ("c2", "c3", "c4", "c5")
+
+
+def _build_network(size=None):
+    """A convolution with batch norm for each of the five strides."""
+    inputs = x = keras.Input((size, size, 3))
+    for level in range(1, 6):
+        x = layers.Conv2D(8, 3, 2, padding="same", name=f"conv{level}")(x)
+        x = layers.BatchNormalization(name=f"norm{level}")(x)
+        x = layers.Activation("relu", name=f"c{level}")(x)
+    return keras.Model(inputs, x, name="tiny")
+
+
+@pytest.fixture(scope="module")
+def resnet():
+    return build_resnet(50, weights=None)
+
+
+def _draw_images(size=64):
+    rng = np.random.default_rng(0)
+    return tf.constant(rng.uniform(0, 255, [1, size, size, 3]), tf.float32)
+
+
+def _list_trained_layers(backbone):
+    return {variable.path.split("/")[-2] for variable in backbone.trainable_variables}
+
+
+def test_resnet_50_has_the_strides_and_channels_of_c2_to_c5(resnet):
+    features = resnet(_draw_images())
+    assert {level: tuple(maps.shape) for level, maps in features.items()} == {
+        2: (1, 16, 16, 256),
+        3: (1, 8, 8, 512),
+        4: (1, 4, 4, 1024),
+        5: (1, 2, 2, 2048),
+    }
+    shapes = resnet.compute_output_shape((None, 64, 64, 3))
+    assert [shape[1:] for shape in shapes.values()] == [
+        tuple(maps.shape[1:]) for maps in features.values()
+    ]
+
+
+def test_resnets_stem_and_first_stage_are_frozen(resnet):
+    trained = _list_trained_layers(resnet)
+    assert not [name for name in trained if name.startswith(("conv1", "conv2"))]
+    for stage, blocks in ((3, 4), (4, 6), (5, 3)):
+        for block in range(1, blocks + 1):
+            for i in (1, 2, 3):
+                name = f"conv{stage}_block{block}_{i}"
+                assert {f"{name}_conv", f"{name}_bn"} <= trained
+
+
+def test_small_backbone_has_the_strides_of_c2_to_c5():
+    features = build_small_backbone(8)(_draw_images(96))
+    assert {level: tuple(maps.shape) for level, maps in features.items()} == {
+        2: (1, 24, 24, 8),
+        3: (1, 12, 12, 16),
+        4: (1, 6, 6, 32),
+        5: (1, 3, 3, 32),
+    }
+
+
+def test_small_backbone_is_trained_whole():
+    backbone = build_small_backbone(8)
+    assert len(backbone.trainable_variables) == len(backbone.variables) > 30
+
+
+@pytest.mark.parametrize("frozen_level", [0, 2, 3, 5])
+def test_layers_up_to_the_frozen_level_are_not_trained(frozen_level):
+    backbone = FunctionalBackbone(_build_network(), NAMES, frozen_level=frozen_level)
+    trained = {
+        variable.path.split("/")[-2] for variable in backbone.trainable_variables
+    }
+    expected = range(frozen_level + 1, 6)
+    assert trained == {f"{kind}{i}" for kind in ("conv", "norm") for i in expected}
+
+
+def test_a_step_trains_gammas_above_the_frozen_level_and_no_moving_statistics():
+    backbone = FunctionalBackbone(_build_network(), NAMES, frozen_level=2)
+    model = build_small_detector(backbone=backbone)
+    model.compile(CoupledSGD(0.1), jit_compile=False)
+    before = {v.path: v.numpy() for v in backbone.variables}
+    model.train_step(make_batch([0, 1]))
+    moved = {v.path for v in backbone.variables if (v.numpy() != before[v.path]).any()}
+    assert moved == {v.path for v in backbone.trainable_variables}
+    for level in (3, 4, 5):
+        assert any(path.endswith(f"norm{level}/gamma") for path in moved)
+    assert not [path for path in moved if "moving" in path]
+
+
+def test_batch_norm_uses_its_moving_statistics_in_training():
+    """A batch-mate would change the features otherwise."""
+    backbone = FunctionalBackbone(_build_network(), NAMES)
+    images = tf.concat([_draw_images(), 255 - _draw_images()], axis=0)
+    together = backbone(images, training=True)
+    alone = backbone(images[:1], training=True)
+    for level, maps in alone.items():
+        np.testing.assert_allclose(together[level][:1], maps, rtol=1e-4, atol=1e-4)
+
+
+def test_a_saved_functional_model_gives_the_same_features(tmp_path):
+    network = _build_network()
+    path = str(tmp_path / "tiny.keras")
+    network.save(path)
+    loaded = load_backbone(path, NAMES, preprocessing="torch")
+    original = FunctionalBackbone(network, NAMES, preprocessing="torch")
+    images = _draw_images()
+    for level, maps in original(images).items():
+        np.testing.assert_array_equal(loaded(images)[level], maps)
+
+
+@pytest.mark.parametrize(
+    "preprocessing, expected",
+    [
+        ("caffe", [123 - 103.939, 22 - 116.779, 201 - 123.68]),
+        ("torch", [77.325 / 58.395, -94.28 / 57.12, 19.47 / 57.375]),
+        ("tf", [73.5 / 127.5, -105.5 / 127.5, -4.5 / 127.5]),
+        ("none", [201, 22, 123]),
+    ],
+)
+def test_preprocessing_is_that_of_the_weights(preprocessing, expected):
+    inputs = x = keras.Input((None, None, 3))
+    for level in range(1, 6):
+        x = layers.AveragePooling2D(2, name=f"c{level}")(x)
+    network = keras.Model(inputs, x)
+    backbone = FunctionalBackbone(network, NAMES, preprocessing, frozen_level=0)
+    images = tf.tile(tf.constant([[[[201.0, 22.0, 123.0]]]]), [1, 64, 64, 1])
+    features = backbone(images)
+    for maps in features.values():
+        np.testing.assert_allclose(maps[0, 0, 0], expected, rtol=1e-5)
+
+
+def test_wrong_settings_are_config_errors(tmp_path):
+    network = _build_network()
+    missing, broken = str(tmp_path / "missing.keras"), tmp_path / "broken.keras"
+    broken.write_text("not a model")
+    for message, build in [
+        ("no layer 'c9'", lambda: FunctionalBackbone(network, (*NAMES[:3], "c9"))),
+        ("stride 4, but", lambda: FunctionalBackbone(network, ("c1", *NAMES[1:]))),
+        ("four names", lambda: FunctionalBackbone(network, NAMES[:3])),
+        ("preprocessing .*'rgb'", lambda: FunctionalBackbone(network, NAMES, "rgb")),
+        ("frozen_level", lambda: FunctionalBackbone(network, NAMES, frozen_level=1)),
+        ("frozen_level", lambda: FunctionalBackbone(network, NAMES, frozen_level=6)),
+        ("64 x 64 only", lambda: FunctionalBackbone(_build_network(64), NAMES)),
+        ("width", lambda: build_small_backbone(12)),
+        ("50 or 101, got 34", lambda: build_resnet(34)),
+        ("no weights file", lambda: build_resnet(50, weights=missing)),
+        ("cannot load", lambda: build_resnet(50, weights=str(broken))),
+        ("no model file", lambda: load_backbone(missing, NAMES)),
+        ("not a Keras model file", lambda: load_backbone(str(broken), NAMES)),
+    ]:
+        with pytest.raises(ConfigError, match=f"^backbone: .*{message}") as caught:
+            build()
+        assert "\n" not in str(caught.value)

@@ -1,0 +1,184 @@
+"""The CAM: its box score, its targets, and what padding may not change."""
+
+import numpy as np
+import oracles
+import pytest
+import tensorflow as tf
+
+from ehsod_tf.modeling.cam import (
+    average_cam,
+    average_over_boxes,
+    draw_cam_targets,
+    label_weak_cells,
+    mask_cells,
+    reduce_cam,
+)
+
+
+def _draw_map(*shape):
+    return np.random.default_rng(0).uniform(0, 1, shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("stride", [4, 32])
+def test_box_score_is_the_area_weighted_mean_over_fractional_boxes(stride):
+    rng = np.random.default_rng(stride)
+    cell_map = _draw_map(2, 7, 9)
+    corners = np.sort(rng.uniform(0, 1, [2, 40, 2, 2]), axis=2)
+    boxes = corners.reshape(2, 40, 4) * np.tile([7 * stride, 9 * stride], 2)
+    boxes = boxes.astype(np.float32)
+    scores = average_over_boxes(cell_map, boxes, stride).numpy()
+    for b, n in np.ndindex(2, 40):
+        expected = oracles.average_over_box(cell_map[b], boxes[b, n], stride)
+        assert scores[b, n] == pytest.approx(expected, abs=1e-5)
+
+
+def test_box_score_of_special_boxes():
+    cell_map = _draw_map(1, 5, 6)
+    boxes = {
+        "whole map": [0, 0, 20, 24],
+        "one cell": [4, 8, 8, 12],
+        "within one cell": [5.25, 9.5, 6.5, 9.75],
+        "less than a cell on a corner": [7.5, 11.5, 8.5, 12.5],
+        "last cell": [16, 20, 20, 24],
+        "reaching out of the map": [12, 16, 28, 40],
+    }
+    rows = np.array([list(boxes.values())], np.float32)
+    scores = average_over_boxes(cell_map, rows, 4).numpy()[0]
+    expected = [oracles.average_over_box(cell_map[0], box, 4) for box in rows[0]]
+    np.testing.assert_allclose(scores, expected, rtol=1e-5)
+    assert scores[0] == pytest.approx(cell_map.mean(), rel=1e-5)
+    assert scores[1] == scores[2] == pytest.approx(cell_map[0, 1, 2], rel=1e-5)
+    assert scores[3] == pytest.approx(cell_map[0, 1:3, 2:4].mean(), rel=1e-5)
+
+
+def test_box_score_of_an_empty_or_inverted_box_is_0():
+    boxes = np.array([[[4, 4, 4, 9], [4, 4, 9, 4], [9, 9, 4, 4]]], np.float32)
+    scores = average_over_boxes(_draw_map(1, 5, 6), boxes, 4)
+    np.testing.assert_array_equal(scores, [[0, 0, 0]])
+
+
+def test_box_score_keeps_its_digits_on_a_large_map():
+    """A float32 integral image would be off by about 1 % here."""
+    cell_map = _draw_map(1, 400, 400)
+    box = np.array([[[1590, 1590, 1591, 1591]]], np.float32)
+    score = average_over_boxes(cell_map, box, 4).numpy()[0, 0]
+    assert score == pytest.approx(cell_map[0, 397, 397], rel=1e-5)
+
+
+def test_cells_that_begin_inside_the_image_are_averaged():
+    cam = _draw_map(3, 4, 5, 2)
+    sizes = np.array([[16, 20], [9, 4], [1, 1]], np.int32)
+    cells = mask_cells((4, 5), 4, sizes)
+    assert [int(n) for n in tf.reduce_sum(tf.cast(cells, tf.int32), [1, 2])] == [
+        20, 3, 1,
+    ]  # fmt: skip
+    averages = average_cam(cam, cells)
+    for b, size in enumerate(sizes):
+        expected = oracles.cut_padding(cam[b], 4, size).mean(axis=(0, 1))
+        np.testing.assert_allclose(averages[b], expected, rtol=1e-5)
+
+
+def test_reduced_cam_is_the_largest_channel_of_softmax_or_sigmoid():
+    logits = 4 * _draw_map(1, 2, 3, 5) - 2
+    softmax = [
+        [oracles.softmax(logits[0, i, j]).max() for j in range(3)] for i in (0, 1)
+    ]
+    np.testing.assert_allclose(reduce_cam(logits)[0], softmax, rtol=1e-5)
+    sigmoid = 1 / (1 + np.exp(-logits[0].max(axis=-1)))
+    reduced = reduce_cam(logits, "sigmoid_max")[0]
+    np.testing.assert_allclose(reduced, sigmoid, rtol=1e-5)
+
+
+def _draw_targets(boxes, classes, sigma=0.8, shape=(10, 10), stride=4):
+    """[H, W, 3] of 1 (positive), -1 (ignored) and 0 (negative) of one image."""
+    positive, ignored = draw_cam_targets(
+        np.array([boxes], np.float32), np.array([classes], np.int32), 3, shape, stride,
+        sigma,
+    )  # fmt: skip
+    assert not (positive & ignored).numpy().any()
+    return positive[0].numpy().astype(int) - ignored[0].numpy().astype(int)
+
+
+def test_sigma_is_the_linear_share_of_the_box_that_is_positive():
+    target = _draw_targets([[0, 0, 40, 40]], [1])[..., 1]
+    # Cell centres at 2, 6, ... 38; the positive part is 4 to 36.
+    expected = np.full([10, 10], -1)
+    expected[1:9, 1:9] = 1
+    np.testing.assert_array_equal(target, expected)
+    smaller = _draw_targets([[0, 0, 40, 40]], [1], sigma=0.6)[..., 1]
+    expected[:] = -1
+    expected[2:8, 2:8] = 1  # 8 to 32
+    np.testing.assert_array_equal(smaller, expected)
+
+
+def test_each_class_has_its_own_channel_where_boxes_overlap():
+    boxes = [[0, 0, 24, 24], [8, 8, 40, 40]]
+    together = _draw_targets(boxes, [0, 2])
+    for k, box in ((0, boxes[0]), (2, boxes[1])):
+        alone = _draw_targets([box], [k])
+        np.testing.assert_array_equal(together[..., k], alone[..., k])
+    assert not together[..., 1].any()
+    assert together[3, 3].tolist() == [1, 0, 1]
+
+
+def test_positive_beats_ignored_beats_negative_within_a_class():
+    large, small = [0, 0, 32, 32], [28, 28, 40, 40]
+    of_large = _draw_targets([large], [1])[..., 1]
+    of_small = _draw_targets([small], [1])[..., 1]
+    both = _draw_targets([large, small], [1, 1])[..., 1]
+    # The two share one cell: at the rim of the large box, in the core of the small.
+    assert of_large[7, 7] == -1 and of_small[7, 7] == 1 and both[7, 7] == 1
+    # Outside the small box the large one's rim stays ignored.
+    assert of_large[0, 0] == -1 and of_small[0, 0] == 0 and both[0, 0] == -1
+
+
+@pytest.mark.parametrize(
+    "box, cell",
+    [
+        ([9, 9, 10, 10], (2, 2)),  # between cell centres
+        ([8, 20.5, 9, 23], (2, 5)),
+        ([39, 39, 40, 40], (9, 9)),
+        ([4, 4, 12, 5], (2, 1)),  # long enough along one axis only
+    ],
+)
+def test_a_box_without_a_cell_centre_marks_the_cell_of_its_own_centre(box, cell):
+    target = _draw_targets([box], [0])[..., 0]
+    assert target[cell] == 1 and (target == 1).sum() == 1
+
+
+def test_a_box_whose_shrunken_part_alone_misses_all_centres_marks_its_centre_cell():
+    # Holds the centres (6, 6) and (6, 10); nine tenths of it hold none.
+    target = _draw_targets([[5.95, 5.95, 10.05, 10.05]], [0], sigma=0.9)[..., 0]
+    assert target[2, 2] == 1 and (target == 1).sum() == 1
+    assert (target == -1).sum() == 3
+
+
+def test_padding_rows_mark_nothing():
+    assert not _draw_targets([[0, 0, 40, 40]], [-1]).any()
+    empty = draw_cam_targets(
+        tf.zeros([1, 0, 4]), tf.zeros([1, 0], tf.int32), 3, (10, 10), 4
+    )
+    assert not np.any(empty)
+
+
+@pytest.mark.parametrize("stride", [4, 8, 16, 32])
+def test_targets_equal_the_oracle_on_every_level(stride):
+    rng = np.random.default_rng(stride)
+    low = rng.uniform(0, 90, [6, 2])
+    high = np.minimum(low + np.exp(rng.uniform(0, 4.5, [6, 2])), 95)
+    boxes = np.concatenate([low, high], axis=1).astype(np.float32)
+    classes = rng.integers(0, 3, 6)
+    shape = (96 // stride, 96 // stride)
+    target = _draw_targets(boxes, classes, shape=shape, stride=stride)
+    expected = oracles.draw_cam_target(
+        boxes.astype(np.float64), classes, 3, shape, stride
+    )
+    np.testing.assert_array_equal(target, expected)
+
+
+def test_only_absent_classes_of_a_weak_image_are_negative():
+    negative, present = label_weak_cells(np.array([[1, 0, -1]], np.int32))
+    np.testing.assert_array_equal(negative, [[False, True, False]])
+    np.testing.assert_array_equal(present, [[True, False, False]])
+    negative, _ = label_weak_cells(np.array([[1, 0, -1]], np.int32), "none")
+    assert not negative.numpy().any()

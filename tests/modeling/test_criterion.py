@@ -1,0 +1,257 @@
+"""Every loss term of `HybridCriterion` against the oracles, on hand-made outputs."""
+
+import hand_made
+import numpy as np
+import oracles
+import pytest
+import tensorflow as tf
+from hand_made import BOXES, CLASSES, HAS_BOXES, IMAGE_LABELS, IMAGE_SIZES, NUM_CLASSES
+
+from ehsod_tf.errors import ConfigError
+from ehsod_tf.modeling import HybridCriterion
+from ehsod_tf.modeling.cascade import STAGE_STDS
+
+STRONG = np.flatnonzero(HAS_BOXES)
+SEEDS = tf.range(5, dtype=tf.int64)
+
+
+@pytest.fixture(scope="module")
+def cam_rpn():
+    return hand_made.make_cam_rpn()
+
+
+@pytest.fixture(scope="module")
+def stages():
+    return [
+        hand_made.make_stage(stds, seed) for seed, stds in enumerate(STAGE_STDS[:2])
+    ]
+
+
+def _compute(cam_rpn, stages, targets=None, **settings):
+    """{name: (total, count)} and {name: counter} of the five images."""
+    terms, counters = HybridCriterion(**settings)(
+        cam_rpn, stages, targets or hand_made.make_targets(), IMAGE_SIZES, SEEDS
+    )
+    assert all(t.total.dtype == t.count.dtype == tf.float32 for t in terms.values())
+    return (
+        {name: (float(t.total), float(t.count)) for name, t in terms.items()},
+        {name: float(counter) for name, counter in counters.items()},
+    )
+
+
+def _take_cams(cam_rpn, image):
+    return {level: cam[image].numpy() for level, cam in cam_rpn.cam_logits.items()}
+
+
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_cam_cls_is_the_mean_over_all_images_and_known_labels(cam_rpn, activation):
+    terms, _ = _compute(cam_rpn, [], cam_activation=activation)
+    expected = [
+        oracles.cam_cls(
+            _take_cams(cam_rpn, b), IMAGE_SIZES[b], IMAGE_LABELS[b], activation
+        )
+        for b in range(5)
+    ]
+    assert terms["cam_cls"] == (pytest.approx(sum(expected), rel=1e-5), 5)
+
+
+def _expect_cam_seg(cam_rpn, images, sigma):
+    return sum(
+        oracles.cam_seg(
+            _take_cams(cam_rpn, b), IMAGE_SIZES[b], BOXES[b] if HAS_BOXES[b] else None,
+            CLASSES[b], IMAGE_LABELS[b], sigma,
+        )
+        for b in images
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("sigma", [0.8, 0.4])
+def test_cam_seg_is_the_mean_over_strong_and_weak_images(cam_rpn, sigma):
+    terms, _ = _compute(cam_rpn, [], cam_sigma=sigma)
+    expected = _expect_cam_seg(cam_rpn, range(5), sigma)
+    assert terms["cam_seg"] == (pytest.approx(expected, rel=1e-4), 5)
+
+
+def test_cam_seg_without_weak_targets_is_the_mean_over_strong_images(cam_rpn):
+    terms, _ = _compute(cam_rpn, [], weak_cam_target="none")
+    expected = _expect_cam_seg(cam_rpn, STRONG, 0.8)
+    assert terms["cam_seg"] == (pytest.approx(expected, rel=1e-4), 3)
+
+
+@pytest.fixture(scope="module")
+def assignments(cam_rpn):
+    """Each strong image's anchor assignment by the oracle."""
+    anchors = np.concatenate(list(cam_rpn.anchors.values())).astype(np.float64)
+    assigned = {
+        b: oracles.assign_anchors(anchors, BOXES[b], IMAGE_SIZES[b]) for b in STRONG
+    }
+    return anchors, assigned
+
+
+def _expect_rpn(cam_rpn, assignments, sampled):
+    anchors, assigned = assignments
+    logits = np.concatenate(list(cam_rpn.objectness_logits.values()), axis=1)
+    deltas = np.concatenate(list(cam_rpn.deltas.values()), axis=1)
+    cls = reg = 0.0
+    for b, chosen in sampled.items():
+        cls += oracles.rpn_cls(logits[b], assigned[b], chosen)
+        reg += oracles.rpn_reg(deltas[b], anchors, BOXES[b], assigned[b], chosen)
+    count = sum(len(chosen) for chosen in sampled.values())
+    return {
+        "rpn_cls": (pytest.approx(cls, rel=1e-4), count),
+        "rpn_reg": (pytest.approx(reg, rel=1e-4), count),
+    }
+
+
+def test_rpn_terms_of_all_anchors_equal_the_formula(cam_rpn, assignments):
+    sampled = {b: np.flatnonzero(a > -2) for b, a in assignments[1].items()}
+    terms, counters = _compute(cam_rpn, [], rpn_samples=5000)
+    expected = _expect_rpn(cam_rpn, assignments, sampled)
+    assert {name: terms[name] for name in expected} == expected
+    num_positives = sum((a >= 0).sum() for a in assignments[1].values())
+    assert counters["rpn_positives"] == num_positives > 10
+
+
+def test_rpn_terms_of_sampled_anchors_equal_the_formula(cam_rpn, assignments):
+    """The gradient shows which anchors were sampled."""
+    settings = {"rpn_samples": 16, "rpn_positive_fraction": 0.25}
+    levels = list(cam_rpn.objectness_logits)
+    with tf.GradientTape() as tape:
+        tape.watch(cam_rpn.objectness_logits)
+        terms, _ = HybridCriterion(**settings)(
+            cam_rpn, [], hand_made.make_targets(), IMAGE_SIZES, SEEDS
+        )
+    gradients = tape.gradient(terms["rpn_cls"].total, cam_rpn.objectness_logits)
+    gradients = np.concatenate([gradients[level] for level in levels], axis=1)
+    assert not gradients[~HAS_BOXES].any()
+    sampled = {b: np.flatnonzero(gradients[b]) for b in STRONG}
+    for b, chosen in sampled.items():
+        assigned = assignments[1][b][chosen]
+        assert len(chosen) == 16 and (assigned > -2).all()
+        assert (assigned >= 0).sum() == min(4, (assignments[1][b] >= 0).sum())
+    terms, _ = _compute(cam_rpn, [], **settings)
+    expected = _expect_rpn(cam_rpn, assignments, sampled)
+    assert {name: terms[name] for name in expected} == expected
+
+
+def _take_valid(stage, image):
+    """The valid rows of an image: head outputs, boxes, matched boxes and classes."""
+    valid = stage.rois.valid[image].numpy()
+    fields = [*stage.head, stage.rois.boxes, stage.rois.matched_boxes]
+    return [f[image].numpy()[valid] for f in [*fields, stage.rois.classes]]
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+def test_mid_is_the_mean_over_all_images_and_known_labels(cam_rpn, stages, reduction):
+    terms, _ = _compute(cam_rpn, stages, mid_reduction=reduction)
+    for index, stage in enumerate(stages, start=1):
+        total = 0.0
+        for b in range(5):
+            class_logits, _, confidence_logits, *_ = _take_valid(stage, b)
+            g = np.zeros(NUM_CLASSES)
+            if len(class_logits):
+                g = oracles.score_image(class_logits, confidence_logits)
+            total += oracles.binary_cross_entropy(g, IMAGE_LABELS[b])
+        total /= NUM_CLASSES if reduction == "mean" else 1
+        assert terms[f"stage{index}_mid"] == (pytest.approx(total, rel=1e-5), 5)
+
+
+@pytest.mark.parametrize("normalizer", ["rois", "classes"])
+def test_proposals_term_is_the_mean_over_strong_images(cam_rpn, stages, normalizer):
+    terms, _ = _compute(cam_rpn, stages, proposals_normalizer=normalizer)
+    for index, stage in enumerate(stages, start=1):
+        total = 0.0
+        for b in STRONG:
+            _, _, confidence_logits, *_, classes = _take_valid(stage, b)
+            total += oracles.head_proposals(confidence_logits, classes, normalizer)
+        assert terms[f"stage{index}_proposals"] == (pytest.approx(total, rel=1e-5), 3)
+
+
+def test_head_terms_are_divided_by_all_sampled_regions_of_strong_images(
+    cam_rpn, stages
+):
+    terms, counters = _compute(cam_rpn, stages)
+    for index, stage in enumerate(stages, start=1):
+        cls = reg = 0.0
+        for b in STRONG:
+            class_logits, deltas, _, boxes, matched, classes = _take_valid(stage, b)
+            cls += oracles.head_cls(class_logits, classes)
+            reg += oracles.head_reg(
+                deltas, boxes, matched, classes, NUM_CLASSES, stage.stds
+            )
+        assert terms[f"stage{index}_cls"] == (pytest.approx(cls, rel=1e-5), 17)
+        assert terms[f"stage{index}_reg"] == (pytest.approx(reg, rel=1e-4), 17)
+        assert counters[f"stage{index}_positives"] == 7
+
+
+def test_more_padding_rows_change_no_term(cam_rpn, stages):
+    few = _compute(cam_rpn, stages, hand_made.make_targets(max_boxes=3))
+    many = _compute(cam_rpn, stages, hand_made.make_targets(max_boxes=30))
+    assert few == many
+
+
+def test_a_batch_without_any_ground_truth_row_has_the_terms_of_empty_images(cam_rpn):
+    """M = 0 gives what M = 4 rows of padding give."""
+    padding = hand_made.make_targets()._replace(
+        boxes=tf.zeros([5, 4, 4]), classes=tf.fill([5, 4], -1)
+    )
+    nothing = padding._replace(
+        boxes=tf.zeros([5, 0, 4]), classes=tf.zeros([5, 0], tf.int32)
+    )
+    terms, counters = _compute(cam_rpn, [], nothing)
+    assert (terms, counters) == _compute(cam_rpn, [], padding)
+    assert np.isfinite(list(terms.values())).all()
+    assert terms["rpn_reg"] == (0.0, 3 * 256) and counters["rpn_positives"] == 0
+
+
+def test_a_batch_of_weak_images_has_supervised_terms_of_0_over_0(cam_rpn, stages):
+    targets = hand_made.make_targets()._replace(has_boxes=tf.zeros([5], tf.bool))
+    terms, _ = _compute(cam_rpn, stages, targets)
+    for name, term in terms.items():
+        if name.startswith("cam") or name.endswith("mid"):
+            assert term[0] > 0 and term[1] == 5
+        else:
+            assert term == (0.0, 0.0)
+
+
+def test_boxes_left_in_the_rows_of_a_weak_image_change_no_term(cam_rpn, stages):
+    leaky = hand_made.leak_boxes(hand_made.make_targets())
+    assert _compute(cam_rpn, stages, leaky) == _compute(cam_rpn, stages)
+
+
+def test_unknown_labels_everywhere_leave_image_level_terms_at_0(cam_rpn, stages):
+    targets = hand_made.make_targets()._replace(
+        image_labels=tf.fill([5, NUM_CLASSES], -1), has_boxes=tf.zeros([5], tf.bool)
+    )
+    terms, _ = _compute(cam_rpn, stages, targets)
+    assert {total for total, _ in terms.values()} == {0.0}
+
+
+def test_default_weights_are_those_of_the_paper():
+    weights = HybridCriterion().weights(3)
+    assert list(weights.items())[:4] == [
+        ("cam_cls", 0.1), ("cam_seg", 0.2), ("rpn_cls", 1.0), ("rpn_reg", 1.0),
+    ]  # fmt: skip
+    for stage, scale in ((1, 1.0), (2, 0.5), (3, 0.25)):
+        for name in ("mid", "proposals", "cls", "reg"):
+            assert weights[f"stage{stage}_{name}"] == scale
+    assert len(weights) == 16
+
+
+def test_every_term_has_a_weight_and_every_weight_a_term(cam_rpn, stages):
+    terms, _ = _compute(cam_rpn, stages)
+    assert set(terms) == set(HybridCriterion().weights(len(stages)))
+
+
+@pytest.mark.parametrize(
+    "switch",
+    ["cam_activation", "weak_cam_target", "mid_reduction", "proposals_normalizer"],
+)
+def test_misspelt_switch_is_a_config_error(switch):
+    with pytest.raises(ConfigError, match=f"{switch} is one of .*'typo'"):
+        HybridCriterion(**{switch: "typo"})
+
+
+def test_too_few_stage_weights_are_a_config_error():
+    with pytest.raises(ConfigError, match="3 cascade stages"):
+        HybridCriterion(stages=(1.0, 0.5)).weights(3)

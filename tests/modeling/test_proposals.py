@@ -1,0 +1,110 @@
+"""Proposals: the order of top-k, decoding, scoring, suppression and the final cut."""
+
+import hand_made
+import numpy as np
+import oracles
+import pytest
+import tensorflow as tf
+from hand_made import IMAGE_SIZES
+
+from ehsod_tf.errors import ConfigError
+from ehsod_tf.modeling import ProposalSelector
+from ehsod_tf.modeling.proposals import select_proposals
+
+
+@pytest.fixture(scope="module")
+def outputs():
+    return hand_made.make_cam_rpn(seed=3)
+
+
+def _select(outputs, **settings):
+    settings = {"pre_nms_top_k": 20, "max_proposals": 30} | settings
+    return select_proposals(outputs, IMAGE_SIZES, **settings)
+
+
+def _expect_level(outputs, level, b, pre_nms_top_k, cam_objectness):
+    """One level's [(score, box)] after suppression, best first."""
+    anchors = outputs.anchors[level].numpy().astype(np.float64)
+    logits = outputs.objectness_logits[level][b].numpy()
+    height, width = IMAGE_SIZES[b]
+    cam_level = min(level, 5)
+    cam = outputs.cam_logits[cam_level][b].numpy().astype(np.float64)
+    if cam_objectness == "softmax_max":
+        cam = np.exp(cam) / np.exp(cam).sum(axis=-1, keepdims=True)
+    else:
+        cam = 1 / (1 + np.exp(-cam))
+    candidates = []
+    for i in np.argsort(-logits, kind="stable"):
+        dy, dx, dh, dw = outputs.deltas[level][b, i].numpy().astype(np.float64)
+        ymin, xmin, ymax, xmax = anchors[i]
+        y, x, h, w = (ymin + ymax) / 2, (xmin + xmax) / 2, ymax - ymin, xmax - xmin
+        if y >= height or x >= width or len(candidates) == pre_nms_top_k:
+            continue
+        y, x, h, w = y + dy * h, x + dx * w, h * np.exp(dh), w * np.exp(dw)
+        box = np.array([y - h / 2, x - w / 2, y + h / 2, x + w / 2])
+        box = np.clip(box, 0, [height, width, height, width])
+        score = oracles.sigmoid(logits[i])
+        if cam_objectness != "none":
+            score += oracles.average_over_box(cam.max(axis=-1), box, 2**cam_level)
+        candidates.append((score, box))
+    return _suppress([c for c in candidates if oracles.compute_iou(c[1], c[1]) > 0])
+
+
+def _suppress(candidates, iou=0.7):
+    kept = []
+    for score, box in sorted(candidates, key=lambda pair: -pair[0]):
+        if all(oracles.compute_iou(box, other) <= iou for _, other in kept):
+            kept.append((score, box))
+    return kept
+
+
+@pytest.mark.parametrize("cam_objectness", ["softmax_max", "sigmoid_max", "none"])
+def test_proposals_equal_the_oracle(outputs, cam_objectness):
+    proposals = _select(outputs, cam_objectness=cam_objectness)
+    for b in range(5):
+        pairs = []
+        for level in range(2, 7):
+            pairs += _expect_level(outputs, level, b, 20, cam_objectness)
+        pairs = sorted(pairs, key=lambda pair: -pair[0])[:30]
+        valid = proposals.valid[b].numpy()
+        assert valid.tolist() == [True] * len(pairs) + [False] * (30 - len(pairs))
+        scores, boxes = (np.array(column) for column in zip(*pairs, strict=True))
+        np.testing.assert_allclose(proposals.scores[b][valid], scores, rtol=1e-5)
+        np.testing.assert_allclose(proposals.boxes[b][valid], boxes, atol=1e-3)
+
+
+def test_rows_without_a_proposal_are_zero(outputs):
+    proposals = _select(outputs, max_proposals=400)
+    padding = ~proposals.valid.numpy()
+    assert padding.any(axis=1).all()
+    assert not proposals.scores.numpy()[padding].any()
+    assert not proposals.boxes.numpy()[padding].any()
+
+
+def test_no_gradient_flows_through_proposals(outputs):
+    watched = outputs.cam_logits, outputs.objectness_logits, outputs.deltas
+    with tf.GradientTape() as tape:
+        tape.watch(watched)
+        proposals = _select(outputs)
+        total = tf.reduce_sum(proposals.scores) + tf.reduce_sum(proposals.boxes)
+    assert set(tf.nest.flatten(tape.gradient(total, watched))) == {None}
+
+
+def test_selector_has_its_own_numbers_for_training_and_test(outputs):
+    selector = ProposalSelector(
+        train_pre_nms_top_k=40, train_max_proposals=60,
+        test_pre_nms_top_k=20, test_max_proposals=30,
+    )  # fmt: skip
+    for training, settings in (
+        (True, {"pre_nms_top_k": 40, "max_proposals": 60}),
+        (False, {}),
+    ):
+        selected = selector(outputs, IMAGE_SIZES, training=training)
+        tf.nest.map_structure(
+            np.testing.assert_array_equal, selected, _select(outputs, **settings)
+        )
+
+
+def test_misspelt_cam_objectness_is_a_config_error():
+    with pytest.raises(ConfigError, match="cam_objectness is one of .*'typo'"):
+        ProposalSelector(cam_objectness="typo")
