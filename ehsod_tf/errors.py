@@ -15,3 +15,9 @@ class ConfigError(EhsodError):
 
 class NonFiniteLossError(EhsodError):
     """Training met a NaN or an infinity; names the step, the term and the images."""
+
+
+def require_choice(what: str, value, choices) -> None:
+    """Raises a `ConfigError` that names `what` unless `value` is one of `choices`."""
+    if value not in choices:
+        raise ConfigError(f"{what} is one of {', '.join(choices)}, got {value!r}")

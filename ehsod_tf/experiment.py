@@ -15,7 +15,7 @@ import tensorflow as tf
 from absl import logging
 
 from ehsod_tf import data, evaluation, export, training, visualization
-from ehsod_tf.errors import ConfigError
+from ehsod_tf.errors import ConfigError, require_choice
 from ehsod_tf.modeling import Ehsod
 from ehsod_tf.structures import Batch, ImageSet
 
@@ -86,10 +86,7 @@ class Experiment:
                 f"Experiment.longer_side ({self.longer_side}) is below shorter_side "
                 f"({self.shorter_side})"
             )
-        if self.metrics not in ("coco", "voc", "both"):
-            raise ConfigError(
-                f"Experiment.metrics is coco, voc or both, got {self.metrics!r}"
-            )
+        require_choice("Experiment.metrics", self.metrics, ("coco", "voc", "both"))
 
     # ------------------------------------------------------------------ data
 

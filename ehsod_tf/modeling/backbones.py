@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from ehsod_tf.errors import ConfigError
+from ehsod_tf.errors import ConfigError, require_choice
 
 LEVELS = (2, 3, 4, 5)
 
@@ -53,11 +53,7 @@ class FunctionalBackbone(layers.Layer):
                 f"backbone: feature_layers needs four names (C2 to C5), "
                 f"got {len(feature_layers)}: {', '.join(map(str, feature_layers))}"
             )
-        if preprocessing not in _PREPROCESSING:
-            raise ConfigError(
-                f"backbone: preprocessing is one of {', '.join(_PREPROCESSING)}, "
-                f"got {preprocessing!r}"
-            )
+        require_choice("backbone: preprocessing", preprocessing, _PREPROCESSING)
         if frozen_level not in (0, *LEVELS):
             raise ConfigError(
                 f"backbone: frozen_level is 0 or a level from 2 to 5, "

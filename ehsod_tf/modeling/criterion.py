@@ -13,7 +13,7 @@ from ehsod_tf import losses
 from ehsod_tf.boxes.coding import encode_boxes
 from ehsod_tf.boxes.matching import match_boxes
 from ehsod_tf.boxes.sampling import hash_priorities, sample_matches
-from ehsod_tf.errors import ConfigError
+from ehsod_tf.errors import ConfigError, require_choice
 from ehsod_tf.losses import sum_masked
 from ehsod_tf.modeling.cam import (
     average_cam,
@@ -77,11 +77,7 @@ class HybridCriterion:
 
     def __post_init__(self):
         for name, choices in _SWITCHES.items():
-            if getattr(self, name) not in choices:
-                raise ConfigError(
-                    f"criterion: {name} is one of {', '.join(choices)}, "
-                    f"got {getattr(self, name)!r}"
-                )
+            require_choice(f"criterion: {name}", getattr(self, name), choices)
 
     def weights(self, num_stages: int) -> dict[str, float]:
         """Weight of every term, by name, in the order in which they are shown."""

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from ehsod_tf import ops
 from ehsod_tf.boxes.geometry import compute_areas
-from ehsod_tf.errors import ConfigError
+from ehsod_tf.errors import require_choice
 from ehsod_tf.modeling.cascade import StageOutputs, refine_boxes
 from ehsod_tf.structures import Detections
 
@@ -34,11 +34,8 @@ class DetectionDecoder:
     score_fusion: str = "none"
 
     def __post_init__(self):
-        if self.score_fusion not in ("none", "mid"):
-            raise ConfigError(
-                "detections: score_fusion is 'none' or 'mid', "
-                f"got {self.score_fusion!r}"
-            )
+        choices = ("none", "mid")
+        require_choice("detections: score_fusion", self.score_fusion, choices)
 
     def __call__(self, stages: list[StageOutputs], image_sizes) -> Detections:
         """Args: the stages' outputs for all proposals; image_sizes [B, 2] int32."""

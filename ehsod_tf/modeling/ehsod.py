@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from ehsod_tf.boxes.sampling import make_seeds
-from ehsod_tf.errors import ConfigError
+from ehsod_tf.errors import ConfigError, require_choice
 from ehsod_tf.modeling.cam_rpn import CAM_LEVELS, CamRpn
 from ehsod_tf.modeling.cascade import Cascade
 from ehsod_tf.modeling.criterion import HybridCriterion
@@ -39,11 +39,7 @@ class ProposalSelector:
 
     def __post_init__(self):
         choices = ("softmax_max", "sigmoid_max", "none")
-        if self.cam_objectness not in choices:
-            raise ConfigError(
-                f"proposals: cam_objectness is one of {', '.join(choices)}, "
-                f"got {self.cam_objectness!r}"
-            )
+        require_choice("proposals: cam_objectness", self.cam_objectness, choices)
 
     def __call__(self, outputs, image_sizes, training: bool) -> Proposals:
         return select_proposals(

@@ -27,7 +27,9 @@ def run(devices):
     history = []
     for images in BATCHES:
         batch = small_detector.make_batch(images)
-        dataset = tf.data.Dataset.from_tensor_slices(batch).batch(4, drop_remainder=True)
+        dataset = tf.data.Dataset.from_tensor_slices(batch).batch(
+            4, drop_remainder=True
+        )
         for shared in strategy.experimental_distribute_dataset(dataset):
             logs = step(shared)
         first = {
