@@ -267,3 +267,10 @@ def test_export_verb_writes_the_same_saved_model(trained, tmp_path, capsys):
     cli.export(str(trained[0]), str(output), checkpoint=None, gin_bindings=[])
     assert (output / "assets/labels.txt").read_text().split()[:2] == ["disc", "square"]
     assert str(output) in capsys.readouterr().out
+
+
+def test_saved_model_needs_no_custom_operation(trained):
+    content = (trained[0] / "saved_model/saved_model.pb").read_bytes()
+    assert b"NonMaxSuppressionV3" in content
+    assert b"EhsodMultilevelRoiAlign" not in content
+    assert b"EhsodNonMaxSuppression" not in content
