@@ -12,6 +12,7 @@ flags.DEFINE_string("data_dir", None, "Folder of the data set; sets DATA_DIR.")
 flags.DEFINE_string("checkpoint", None, "A checkpoint; default: the run's newest.")
 flags.DEFINE_string("output_dir", None, "Where to write metrics.json, detections.json.")
 flags.DEFINE_string("export", None, "Also write a SavedModel to this folder.")
+flags.DEFINE_enum("ops", "stock", ["stock", "native"], "Operations of that SavedModel.")
 flags.mark_flag_as_required("model_dir")
 
 
@@ -24,6 +25,7 @@ def main(_):
         checkpoint=FLAGS.checkpoint,
         output_dir=FLAGS.output_dir,
         export=FLAGS.export,
+        ops=FLAGS.ops,
     )
 
 

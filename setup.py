@@ -1,6 +1,13 @@
 """Packaging. Without the native operations of `ops/`, stock TensorFlow ops run."""
 
+import pathlib
+import sys
+
 from setuptools import find_packages, setup
+
+# The build's own modules; the folder is not a package.
+sys.path.insert(0, str(pathlib.Path(__file__).parent / "ops"))
+from build_command import OPS_EXTENSION, BuildOps  # noqa: E402
 
 setup(
     name="ehsod_tf",
@@ -11,6 +18,8 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["ehsod_tf", "ehsod_tf.*"]),
+    ext_modules=[OPS_EXTENSION],
+    cmdclass={"build_ext": BuildOps},
     install_requires=[
         # One minor version: a compiled op must not be loaded into another.
         "tensorflow>=2.21,<2.22",

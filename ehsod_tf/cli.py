@@ -52,6 +52,7 @@ def evaluate(
     checkpoint: str | None = None,
     output_dir: str | None = None,
     export: str | None = None,
+    ops: str = "stock",
 ) -> None:
     """Evaluates a checkpoint, prints the figures, and writes what was asked for.
 
@@ -63,6 +64,7 @@ def evaluate(
         checkpoint: the run's newest by default.
         output_dir: folder for ``metrics.json`` and ``detections.json``.
         export: folder for a SavedModel.
+        ops: "stock" or "native" operations in that SavedModel.
     """
     with _report_user_errors():
         from ehsod_tf import evaluation
@@ -78,20 +80,50 @@ def evaluate(
             experiment.write_evaluation(output_dir, figures, results, image_set)
             print(f"{output_dir}: metrics.json and detections.json")
         if export:
-            experiment.export(model, image_set.class_names, export)
+            experiment.export(model, image_set.class_names, export, ops)
             print(f"{export}: SavedModel")
 
 
 def export(
-    model_dir: str, output: str, checkpoint: str | None, gin_bindings: Sequence[str]
+    model_dir: str,
+    output: str,
+    checkpoint: str | None = None,
+    gin_bindings: Sequence[str] = (),
+    ops: str = "stock",
 ) -> None:
     """Writes a run's newest checkpoint, or another one, as a SavedModel."""
     with _report_user_errors():
         experiment = _load_run(model_dir, None, gin_bindings, None)
         class_names = experiment.load_evaluation_set().class_names
         model = experiment.restore_model(checkpoint or model_dir, len(class_names))
-        experiment.export(model, class_names, output)
+        experiment.export(model, class_names, output, ops)
         print(f"{output}: SavedModel")
+
+
+def doctor() -> None:
+    """Prints what this machine offers, and tests each compiled op on each device.
+
+    Exit status 1 where a test fails: the library still works then, on stock operations.
+    """
+    with _report_user_errors():
+        import keras
+        import tensorflow as tf
+
+        from ehsod_tf.ops.self_test import describe_build, run_self_tests
+
+        gpus = tf.config.list_physical_devices("GPU")
+        cuda = tf.sysconfig.get_build_info().get("cuda_version", "none")
+        print(f"TensorFlow {tf.__version__} (built for CUDA {cuda})")
+        print(f"Keras      {keras.__version__}")
+        print(f"GPUs       {len(gpus)}")
+        print(f"ops        {describe_build()}")
+        checks = run_self_tests()
+    for check in checks:
+        print(f"{check.device:6} {check.op:22} {check.result}")
+        if not check.passed:
+            print(f"{'':6} -> {check.remedy}")
+    if not all(check.passed for check in checks):
+        sys.exit(1)
 
 
 def main() -> None:
@@ -103,8 +135,10 @@ def main() -> None:
     verb.add_argument("--output", required=True, help="folder of the SavedModel")
     verb.add_argument("--checkpoint", help="default: the run's newest")
     verb.add_argument("--gin_bindings", action="append", default=[])
+    verb.add_argument("--ops", choices=("stock", "native"), default="stock")
+    verbs.add_parser("doctor", help="check TensorFlow, CUDA and the compiled ops")
     arguments = vars(parser.parse_args())
-    {"export": export}[arguments.pop("verb")](**arguments)
+    {"export": export, "doctor": doctor}[arguments.pop("verb")](**arguments)
 
 
 @contextlib.contextmanager

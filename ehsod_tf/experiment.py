@@ -240,14 +240,21 @@ class Experiment:
         logging.info("restored the weights of step %d from %s", step, checkpoint)
         return model
 
-    def export(self, model: Ehsod, class_names: tuple[str, ...], path: str) -> None:
-        """Writes the SavedModel for TF Serving."""
+    def export(
+        self,
+        model: Ehsod,
+        class_names: tuple[str, ...],
+        path: str,
+        backend: str = "stock",
+    ) -> None:
+        """Writes the SavedModel for TF Serving, of "stock" or "native" operations."""
         export.export_saved_model(
             model,
             path,
             class_names=class_names,
             shorter_side=self.shorter_side,
             longer_side=self.longer_side,
+            backend=backend,
         )
 
     def _make_dataset(self, image_set: ImageSet, start_step: int) -> tf.data.Dataset:

@@ -1,4 +1,7 @@
-"""Export to a SavedModel that TF Serving loads as it is (stock operations only).
+"""Export to a SavedModel that TF Serving loads as it is.
+
+With stock operations, the default, any TF Serving loads it. With the native ones it is
+faster, but the server must have been given their library.
 
 Two signatures, same outputs, all per image and padded to D rows:
 
@@ -87,14 +90,16 @@ def export_saved_model(
     class_names: tuple[str, ...],
     shorter_side: int,
     longer_side: int,
+    backend: str = "stock",
 ) -> None:
     """Writes `model` as a SavedModel; replaces what is at `path` once it is complete.
 
     Args:
-        model: a built model; its pooling and suppression are traced with stock ops.
+        model: a built model.
         path: folder of the SavedModel.
         class_names: K names, written to ``assets/labels.txt``, one a line.
         shorter_side, longer_side: the input size that the model was trained for.
+        backend: "stock" or "native" operations for pooling and suppression.
     """
     path = os.path.abspath(path)
     os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -104,7 +109,7 @@ def export_saved_model(
             file.writelines(f"{name}\n" for name in class_names)
         server = _Server(model, shorter_side, longer_side, labels)
         written = os.path.join(folder, "saved_model")
-        with ops.use_backend("stock"):
+        with ops.use_backend(backend):
             tf.saved_model.save(
                 server,
                 written,

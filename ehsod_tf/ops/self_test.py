@@ -30,6 +30,21 @@ class OpCheck(NamedTuple):
     remedy: str
 
 
+def describe_build():
+    """Returns one line on the compiled ops here, or why there are none."""
+    try:
+        info = _library.read_build_info()
+    except _library.NativeOpsUnavailableError as error:
+        return str(error)
+    cuda = "without CUDA"
+    if info["cuda"] is not None:
+        targets = ", ".join(f"sm_{k}" for k in info["cuda_architectures"])
+        cuda = f"with CUDA {info['cuda']} for {targets}"
+    return (
+        f"built against TensorFlow {info['tensorflow']} by {info['compiler']}, {cuda}"
+    )
+
+
 def run_self_tests():
     """Returns an `OpCheck` for each op on each CPU and GPU that TensorFlow sees."""
     checks = []
