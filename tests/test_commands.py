@@ -1,5 +1,6 @@
 """The commands as a user types them, on a handful of tiny rendered scenes."""
 
+import contextlib
 import csv
 import json
 import pathlib
@@ -267,6 +268,16 @@ def test_export_verb_writes_the_same_saved_model(trained, tmp_path, capsys):
     cli.export(str(trained[0]), str(output), checkpoint=None, gin_bindings=[])
     assert (output / "assets/labels.txt").read_text().split()[:2] == ["disc", "square"]
     assert str(output) in capsys.readouterr().out
+
+
+def test_doctor_tests_every_op_or_says_what_to_do(capsys):
+    with contextlib.suppress(SystemExit):
+        cli.doctor()
+    printed = capsys.readouterr().out
+    assert tf.__version__ in printed
+    for op in ("multilevel_roi_align", "non_max_suppression"):
+        (line,) = [line for line in printed.splitlines() if f"CPU:0  {op}" in line]
+        assert "passed" in line or f"{line}\n       -> " in printed
 
 
 def test_saved_model_needs_no_custom_operation(trained):
