@@ -10,6 +10,9 @@ from ehsod_tf.visualization.report import Sample
 # Weaker detections count in the average precision but only clutter a picture.
 MIN_SHOWN_SCORE = 0.3
 
+# Smaller images are magnified, or their labels would hide the objects.
+MIN_SHOWN_SIDE = 320
+
 
 def draw_samples(image_set: ImageSet, results, count: int = 12) -> list[Sample]:
     """Draws `count` images, spread evenly over the set.
@@ -26,7 +29,9 @@ def draw_samples(image_set: ImageSet, results, count: int = 12) -> list[Sample]:
 
 def _draw_sample(image_set, results, row):
     with Image.open(image_set.paths[row]) as file:
-        image = np.asarray(file.convert("RGB"))
+        zoom = max(1, MIN_SHOWN_SIDE // max(file.size))
+        size = file.width * zoom, file.height * zoom
+        image = np.asarray(file.convert("RGB").resize(size))
     truths = slice(image_set.row_splits[row], image_set.row_splits[row + 1])
     shown = (results.image_ids == image_set.image_ids[row]) & (
         results.scores >= MIN_SHOWN_SCORE
@@ -35,13 +40,13 @@ def _draw_sample(image_set, results, row):
         image=image,
         ground_truth=draw_boxes(
             image,
-            image_set.boxes[truths],
+            zoom * image_set.boxes[truths],
             image_set.classes[truths],
             image_set.class_names,
         ),
         detections=draw_boxes(
             image,
-            results.boxes[shown],
+            zoom * results.boxes[shown],
             results.classes[shown],
             image_set.class_names,
             results.scores[shown],
