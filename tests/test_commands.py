@@ -14,6 +14,7 @@ import pytest
 import tensorflow as tf
 
 from ehsod_tf import cli, data
+from ehsod_tf.ops import NativeOpsUnavailableError, load_library
 
 ROOT = pathlib.Path(__file__).parent.parent
 QUICKSTART = str(ROOT / "configs" / "quickstart.gin")
@@ -285,3 +286,29 @@ def test_saved_model_needs_no_custom_operation(trained):
     assert b"NonMaxSuppressionV3" in content
     assert b"EhsodMultilevelRoiAlign" not in content
     assert b"EhsodNonMaxSuppression" not in content
+
+
+def test_native_export_answers_like_the_stock_one(trained, scenes, tmp_path, capsys):
+    output = tmp_path / "native"
+    try:
+        load_library()
+    except NativeOpsUnavailableError:
+        with pytest.raises(SystemExit):
+            cli.export(str(trained[0]), str(output), ops="native")
+        assert "not built" in capsys.readouterr().err
+        return
+    cli.export(str(trained[0]), str(output), ops="native")
+    content = (output / "saved_model.pb").read_bytes()
+    assert b"EhsodMultilevelRoiAlign" in content
+    assert b"EhsodNonMaxSuppression" in content
+    encoded = tf.constant([(scenes / "val/000001.png").read_bytes()])
+    answers = [
+        tf.saved_model.load(str(folder)).signatures["serving_default"](
+            image_bytes=encoded
+        )
+        for folder in (output, trained[0] / "saved_model")
+    ]
+    for name in ("detection_boxes", "detection_scores", "detection_classes"):
+        np.testing.assert_allclose(
+            answers[0][name], answers[1][name], rtol=1e-4, atol=1e-3
+        )
