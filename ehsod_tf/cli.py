@@ -12,6 +12,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+from absl import logging as absl_logging
+
 USER_ERROR_STATUS = 2
 
 
@@ -155,11 +157,13 @@ def _report_user_errors():
 
 
 def _quieten_logs():
-    """Leaves TensorFlow's warnings on, its chatter about start-up and saving off."""
+    """Leaves warnings on, and the libraries' chatter about their own progress off."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    logging.getLogger("absl").addFilter(
-        lambda record: record.levelno > logging.INFO or "ehsod_tf" in record.pathname
-    )
+    absl_logging.get_absl_handler().addFilter(_is_worth_showing)
+
+
+def _is_worth_showing(record):
+    return record.levelno > logging.INFO or "ehsod_tf" in record.pathname
 
 
 def _load_run(model_dir, config, gin_bindings, data_dir):
