@@ -78,7 +78,10 @@ def _compare(device, run):
     with tf.device(device):
         native = run("native")
     with tf.device("CPU:0"):
-        stock = run("stock")
+        # TensorFlow's own gradient of crop_and_resize loses a sum now and then where
+        # the threads of a CPU meet; a median of five does not.
+        runs = [run("stock") for _ in range(5)]
+    stock = [np.median(results, axis=0) for results in zip(*runs, strict=True)]
     differences = [
         np.max(np.abs(np.subtract(a, b, dtype=np.float64)))
         for a, b in zip(native, stock, strict=True)
