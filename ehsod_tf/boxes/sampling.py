@@ -21,14 +21,12 @@ def hash_priorities(seeds, indices):
 
     Args:
         seeds: [B] int64, one a row.
-        indices: [N] or [B, N] int64.
+        indices: [N] integers.
 
     Returns:
         [B, N] float32, uniform in [0, 1).
     """
     indices = tf.cast(indices, tf.int64)
-    if indices.shape.rank == 1:
-        indices = indices[tf.newaxis]
     mixed = _mix_bits(tf.cast(seeds, tf.int64))[:, tf.newaxis]
     bits = _mix_bits(mixed ^ _mix_bits(indices))
     # 24 bits: what a float32 mantissa holds exactly.

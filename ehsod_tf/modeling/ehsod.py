@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from ehsod_tf.boxes.sampling import make_seeds
 from ehsod_tf.errors import ConfigError, require_choice
+from ehsod_tf.modeling.cam import CAM_OBJECTNESS
 from ehsod_tf.modeling.cam_rpn import CAM_LEVELS, CamRpn
 from ehsod_tf.modeling.cascade import Cascade
 from ehsod_tf.modeling.criterion import HybridCriterion
@@ -38,8 +39,7 @@ class ProposalSelector:
     cam_objectness: str = "softmax_max"
 
     def __post_init__(self):
-        choices = ("softmax_max", "sigmoid_max", "none")
-        require_choice("proposals: cam_objectness", self.cam_objectness, choices)
+        require_choice("proposals: cam_objectness", self.cam_objectness, CAM_OBJECTNESS)
 
     def __call__(self, outputs, image_sizes, training: bool) -> Proposals:
         return select_proposals(
