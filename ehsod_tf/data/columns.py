@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ehsod_tf.data.image_files import derive_image_id
 from ehsod_tf.structures import ABSENT, PRESENT, UNKNOWN, ImageSet
 
 
@@ -26,6 +27,35 @@ class BoxRecord(NamedTuple):
     ignored: bool
 
 
+class BoxColumns(NamedTuple):
+    """The objects of a whole set, as columns, in any order.
+
+    Attributes:
+        images: [T] int64, row of the image.
+        boxes: [T, 4] float64.
+        classes: [T] int32.
+        areas: [T] float64.
+        ignored: [T] bool.
+    """
+
+    images: np.ndarray
+    boxes: np.ndarray
+    classes: np.ndarray
+    areas: np.ndarray
+    ignored: np.ndarray
+
+
+def stack_boxes(objects: Sequence[BoxRecord]) -> BoxColumns:
+    """Makes columns of records."""
+    return BoxColumns(
+        images=np.array([o.image for o in objects], np.int64),
+        boxes=np.array([o.box for o in objects], np.float64).reshape(-1, 4),
+        classes=np.array([o.class_index for o in objects], np.int32),
+        areas=np.array([o.area for o in objects], np.float64),
+        ignored=np.array([o.ignored for o in objects], bool),
+    )
+
+
 def assemble_image_set(
     *,
     class_names: tuple[str, ...],
@@ -40,28 +70,76 @@ def assemble_image_set(
 
     Objects may come in any order; those of one image keep theirs.
     """
-    image_of_box = np.array([o.image for o in objects], np.int64)
-    order = np.argsort(image_of_box, kind="stable")
-    image_of_box = image_of_box[order]
-    classes = np.array([o.class_index for o in objects], np.int32)[order]
-    ignored = np.array([o.ignored for o in objects], bool)[order]
-    counts = np.bincount(image_of_box, minlength=len(image_names))
-    return ImageSet(
+    boxes = stack_boxes(objects)
+    return assemble_columns(
         class_names=class_names,
         category_ids=category_ids,
+        image_ids=image_ids,
+        image_names=image_names,
+        paths=paths,
+        sizes=sizes,
+        boxes=boxes,
+        image_labels=derive_image_labels(boxes, len(image_names), len(class_names)),
+        has_boxes=np.ones(len(image_names), bool),
+    )
+
+
+def assemble_columns(
+    *,
+    class_names: tuple[str, ...],
+    category_ids: tuple[int, ...],
+    image_ids: Sequence[int],
+    image_names: list[str],
+    paths: list[str],
+    sizes: Sequence[tuple[int, int]],
+    boxes: BoxColumns,
+    image_labels: np.ndarray,
+    has_boxes: np.ndarray,
+) -> ImageSet:
+    """Builds an `ImageSet` of strong and weak images.
+
+    Args:
+        boxes: objects in any order; those of one image keep theirs.
+        image_labels: [I, K].
+        has_boxes: [I] bool; an image of which it is False must have no row in `boxes`.
+    """
+    order = np.argsort(boxes.images, kind="stable")
+    counts = np.bincount(boxes.images, minlength=len(image_names))
+    return ImageSet(
+        class_names=tuple(class_names),
+        category_ids=tuple(category_ids),
         image_ids=np.array(image_ids, np.int64),
         image_names=image_names,
         paths=paths,
         sizes=np.array(sizes, np.int32).reshape(-1, 2),
         row_splits=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        boxes=np.array([o.box for o in objects], np.float64).reshape(-1, 4)[order],
-        classes=classes,
-        areas=np.array([o.area for o in objects], np.float64)[order],
-        ignored=ignored,
-        image_labels=_derive_image_labels(
-            image_of_box, classes, ignored, len(image_names), len(class_names)
-        ),
-        has_boxes=np.ones(len(image_names), bool),
+        boxes=boxes.boxes[order],
+        classes=boxes.classes[order],
+        areas=boxes.areas[order],
+        ignored=boxes.ignored[order],
+        image_labels=image_labels.astype(np.int8),
+        has_boxes=has_boxes,
+    )
+
+
+def assemble_labelled_images(
+    class_names: tuple[str, ...],
+    image_names: list[str],
+    paths: list[str],
+    sizes: Sequence[tuple[int, int]],
+    image_labels: Sequence[np.ndarray],
+) -> ImageSet:
+    """Builds an `ImageSet` whose images are all weak; ids are made of their names."""
+    return assemble_columns(
+        class_names=class_names,
+        category_ids=tuple(range(1, len(class_names) + 1)),
+        image_ids=[derive_image_id(name) for name in image_names],
+        image_names=image_names,
+        paths=paths,
+        sizes=sizes,
+        boxes=stack_boxes([]),
+        image_labels=np.array(image_labels, np.int8).reshape(-1, len(class_names)),
+        has_boxes=np.zeros(len(image_names), bool),
     )
 
 
@@ -80,7 +158,7 @@ def select_images(image_set: ImageSet, mask: np.ndarray) -> ImageSet:
         image_names=[image_set.image_names[row] for row in rows],
         paths=[image_set.paths[row] for row in rows],
         sizes=image_set.sizes[mask],
-        row_splits=np.concatenate([[0], np.cumsum(counts[mask])]),
+        row_splits=np.concatenate([[0], np.cumsum(counts[mask])]).astype(np.int64),
         boxes=image_set.boxes[kept],
         classes=image_set.classes[kept],
         areas=image_set.areas[kept],
@@ -90,15 +168,12 @@ def select_images(image_set: ImageSet, mask: np.ndarray) -> ImageSet:
     )
 
 
-def _derive_image_labels(
-    image_of_box: np.ndarray,
-    classes: np.ndarray,
-    ignored: np.ndarray,
-    num_images: int,
-    num_classes: int,
+def derive_image_labels(
+    boxes: BoxColumns, num_images: int, num_classes: int
 ) -> np.ndarray:
     """Returns [I, K] int8 labels; a class seen only as ignored is `UNKNOWN`."""
     labels = np.full((num_images, num_classes), ABSENT, np.int8)
-    labels[image_of_box[ignored], classes[ignored]] = UNKNOWN
-    labels[image_of_box[~ignored], classes[~ignored]] = PRESENT
+    ignored = boxes.ignored
+    labels[boxes.images[ignored], boxes.classes[ignored]] = UNKNOWN
+    labels[boxes.images[~ignored], boxes.classes[~ignored]] = PRESENT
     return labels

@@ -1,0 +1,118 @@
+"""What reading and checking a data set turns up, and how it is told.
+
+Readers and checks write into a `Findings`. A record that is wrong takes its whole image
+out of the set: an image that lost one of its boxes would teach that the object is
+background. Nothing stops at the first fault, so a user sees all of them together, and
+whoever called decides: `Findings.settle` stops, a run with ``skip_bad`` goes on.
+"""
+
+import csv
+import os
+import warnings
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import NamedTuple
+
+from ehsod_tf.errors import DataError
+
+_NAMED_PROBLEMS = 10
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong, and where.
+
+    Attributes:
+        file: path of the file or folder.
+        record: the record in it, e.g. "annotation 17"; "" for the file as a whole.
+        field: the field of the record, e.g. "bbox"; "" for the record as a whole.
+        message: what is wrong and what to do about it.
+    """
+
+    file: str
+    record: str
+    field: str
+    message: str
+
+    def __str__(self) -> str:
+        place = ", ".join(part for part in self[:3] if part)
+        return f"{place}: {self.message}"
+
+
+class Findings:
+    """What readers and checks found.
+
+    Attributes:
+        problems: what is wrong. The images concerned are not in the set that the
+            reader or check returned.
+        notes: one line each about what is not wrong but worth knowing, such as how the
+            supervision was inferred or which images carry no annotation at all.
+    """
+
+    def __init__(self):
+        self.problems: list[Problem] = []
+        self.notes: list[str] = []
+
+    def add(self, file: str, record: str, field: str, message: str) -> None:
+        """Adds a problem."""
+        self.problems.append(Problem(file, record, field, message))
+
+    def note(self, text: str) -> None:
+        """Adds a note."""
+        self.notes.append(text)
+
+    def settle(self) -> None:
+        """Warns of the notes and raises one DataError that names the problems."""
+        for text in self.notes:
+            warnings.warn(text, stacklevel=3)
+        raise_problems(self.problems)
+
+
+def raise_problems(problems: list[Problem]) -> None:
+    """Raises one DataError that names the problems; does nothing if there are none.
+
+    A single problem makes a message of one line. Of several, the first ten follow a
+    heading, one on each line.
+    """
+    if not problems:
+        return
+    if len(problems) == 1:
+        raise DataError(str(problems[0]))
+    lines = [f"{len(problems)} problems in the data:"]
+    lines += [f"  {problem}" for problem in problems[:_NAMED_PROBLEMS]]
+    if len(problems) > _NAMED_PROBLEMS:
+        lines.append(f"  and {len(problems) - _NAMED_PROBLEMS} more")
+    raise DataError("\n".join(lines))
+
+
+def write_problems(path: str | os.PathLike, problems: list[Problem]) -> None:
+    """Writes the problems as a CSV file: file, record, field, message."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(Problem._fields)
+        writer.writerows(problems)
+
+
+def check_class_names(
+    class_names: Iterable[str], known_names: Iterable[str], source: str
+) -> None:
+    """Raises DataError for an unknown, repeated or missing class name."""
+    class_names, known_names = list(class_names), list(known_names)
+    if not class_names:
+        raise DataError(f"{source}: the class list is empty; name at least one class")
+    for position, name in enumerate(class_names):
+        if name not in known_names:
+            raise DataError(
+                f"{source}: no class is called {name!r}; {suggest(name, known_names)}"
+            )
+        if name in class_names[:position]:
+            raise DataError(f"{source}: class {name!r} is listed twice; keep one")
+
+
+def suggest(name: str, known_names: Iterable[str]) -> str:
+    """Says which of the known names were probably meant, or what there is."""
+    known_names = list(known_names)
+    close = get_close_matches(name, known_names, n=3)
+    if close:
+        return "did you mean " + " or ".join(map(repr, close)) + "?"
+    shown = ", ".join(known_names[:20]) + (", ..." if len(known_names) > 20 else "")
+    return f"known are: {shown}"
