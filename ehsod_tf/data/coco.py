@@ -1,15 +1,22 @@
-"""Reader of data sets in COCO's instances JSON form."""
+"""Reader of data sets in COCO's instances JSON form, with boxes or labels or both."""
 
-import json
-import math
 import os
-import warnings
-from typing import Any, NamedTuple
 
-from ehsod_tf.data.columns import BoxRecord, assemble_image_set
-from ehsod_tf.data.validation import Problem, check_class_names, raise_problems
-from ehsod_tf.errors import DataError
-from ehsod_tf.structures import ImageSet
+import numpy as np
+
+from ehsod_tf.data import label_states
+from ehsod_tf.data.coco_boxes import read_boxes
+from ehsod_tf.data.coco_images import Categories, ImageTable, read_images
+from ehsod_tf.data.coco_json import load_coco_json
+from ehsod_tf.data.columns import (
+    BoxColumns,
+    assemble_columns,
+    derive_image_labels,
+    select_images,
+)
+from ehsod_tf.data.image_files import is_plain_text
+from ehsod_tf.data.problems import Findings, check_class_names, raise_problems
+from ehsod_tf.structures import UNKNOWN, ImageSet
 
 
 def read_coco(
@@ -17,197 +24,175 @@ def read_coco(
     image_dir: str | os.PathLike,
     *,
     class_names: tuple[str, ...] | None = None,
+    unannotated: str = "leave_out",
+    findings: Findings | None = None,
 ) -> ImageSet:
     """Reads an instances JSON; boxes become yxyx in original pixels.
+
+    An image record may hold more than COCO's own: ``image_labels``, the categories (ids
+    or names) that the image shows; ``absent_labels``, those it does not show, which
+    makes all others unknown instead of absent; ``supervision``, "boxes", "labels" or
+    "none". Without the last, an image with annotations is strong, one with labels only
+    is weak.
 
     Args:
         annotation_file: JSON with ``images``, ``annotations`` and ``categories``.
         image_dir: the folder that the file names are relative to.
-        class_names: selects and orders the classes; objects of other classes are left
-            out. None takes all categories, by ascending id.
+        class_names: selects and orders the classes; objects and labels of other classes
+            are left out. None takes all categories, by ascending id.
+        unannotated: what becomes of an image with neither annotation nor labels:
+            "leave_out", or "empty", a strong image that shows no object.
+        findings: takes the problems and notes; None raises and warns instead.
 
     Returns:
-        `ImageSet` in which every image is strong. Crowds are `ignored`. So is, with a
-        warning, an object whose box is flat: COCO's own train2017 holds two.
+        `ImageSet` of the sound images. Crowds are `ignored`. So is, with a note, an
+        object whose box is flat: COCO's own train2017 holds two.
 
     Raises:
-        DataError: the file cannot be read, a record lacks a field or has a wrong one,
-            or a class name is unknown.
+        DataError: the file cannot be read, its categories are malformed, or a class
+            name is unknown; without `findings`, also any problem of a single record.
+        ConfigError: `unannotated` is neither of the two.
     """
-    annotation_file = os.fspath(annotation_file)
-    content = _load_json(annotation_file)
-    categories = _select_categories(content, annotation_file, class_names)
-    problems: list[Problem] = []
-    images = _read_images(content["images"], annotation_file, problems)
-    objects = _read_objects(content, annotation_file, images, categories, problems)
-    raise_problems(problems)
-    return assemble_image_set(
-        class_names=tuple(categories.names),
-        category_ids=tuple(categories.ids),
-        image_ids=list(images),
-        image_names=[image["file_name"] for image in images.values()],
-        paths=[os.path.join(image_dir, i["file_name"]) for i in images.values()],
-        sizes=[(image["height"], image["width"]) for image in images.values()],
-        objects=objects,
+    label_states.require_reading_choices(unannotated=unannotated)
+    found = Findings() if findings is None else findings
+    path = os.fspath(annotation_file)
+    content = load_coco_json(path)
+    categories = _select_categories(content["categories"], path, class_names)
+    images = read_images(content.pop("images"), path, categories, found)
+    records = content.pop("annotations")
+    boxes, annotated = read_boxes(records, path, images, categories, found)
+    image_set = _supervise(
+        images, boxes, annotated, categories, path, unannotated, found
     )
-
-
-class _Categories(NamedTuple):
-    """The chosen classes, and the ids of all categories of the file."""
-
-    names: list[str]
-    ids: list[int]
-    all_ids: set[int]
-
-
-def _load_json(path: str) -> dict[str, list]:
-    try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"{path}: the annotation file cannot be read ({error}); check the path"
-        ) from error
-    if not text.strip():
-        raise DataError(f"{path}: the annotation file is empty; write or fetch it anew")
-    try:
-        content = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise DataError(
-            f"{path}, line {error.lineno}, column {error.colno}: not valid JSON "
-            f"({error.msg}); write or fetch the file anew"
-        ) from error
-    for key in ("images", "annotations", "categories"):
-        if not isinstance(content, dict) or not isinstance(content.get(key), list):
-            raise DataError(
-                f"{path}, {key}: this list is missing; the file must be in COCO's "
-                "instances form, with images, annotations and categories"
-            )
-        for position, record in enumerate(content[key]):
-            if not isinstance(record, dict):
-                raise DataError(
-                    f"{path}, {key}[{position}]: not a JSON object; correct the record"
-                )
-    return content
+    label_states.require_annotated_images(len(image_set.paths), path, found)
+    if findings is None:
+        found.settle()
+    paths = [os.path.join(image_dir, name) for name in image_set.image_names]
+    return image_set._replace(paths=paths)
 
 
 def _select_categories(
-    content: dict[str, list], path: str, class_names: tuple[str, ...] | None
-) -> _Categories:
-    problems: list[Problem] = []
+    records: list, path: str, class_names: tuple[str, ...] | None
+) -> Categories:
+    problems = Findings()
     id_of_name: dict[str, int] = {}
-    for position, category in enumerate(content["categories"]):
+    for position, category in enumerate(records):
         record = f"categories[{position}]"
+        if not isinstance(category, dict):
+            problems.add(path, record, "", "not a JSON object; correct the record")
+            continue
         category_id, name = category.get("id"), category.get("name")
-        if not _is_int(category_id) or category_id in id_of_name.values():
+        is_int64 = type(category_id) is int and -(2**63) <= category_id < 2**63
+        if not is_int64 or category_id in id_of_name.values():
             message = f"{category_id!r} is not an integer that occurs once; correct it"
-            problems.append(Problem(path, record, "id", message))
-        elif not isinstance(name, str) or name in id_of_name:
+            problems.add(path, record, "id", message)
+        elif not isinstance(name, str) or not is_plain_text(name) or name in id_of_name:
             message = f"{name!r} is not a text that occurs once; correct it"
-            problems.append(Problem(path, record, "name", message))
+            problems.add(path, record, "name", message)
         else:
             id_of_name[name] = category_id
-    raise_problems(problems)
+    raise_problems(problems.problems)
     if class_names is None:
         class_names = sorted(id_of_name, key=id_of_name.get)
     check_class_names(class_names, id_of_name, path)
-    ids = [id_of_name[name] for name in class_names]
-    return _Categories(list(class_names), ids, set(id_of_name.values()))
+    ids = tuple(id_of_name[name] for name in class_names)
+    class_of_id = dict.fromkeys(id_of_name.values(), -1)
+    class_of_id |= {category_id: index for index, category_id in enumerate(ids)}
+    return Categories(tuple(class_names), ids, class_of_id, id_of_name)
 
 
-def _read_images(
-    records: list[dict], path: str, problems: list[Problem]
-) -> dict[int, dict[str, Any]]:
-    """Returns the image records by id, in the order of the file."""
-    images: dict[int, dict[str, Any]] = {}
-    for position, record in enumerate(records):
-        image_id = record.get("id")
-        if not _is_int(image_id):
-            message = f"{image_id!r} is not an integer; give every image its own id"
-            problems.append(Problem(path, f"images[{position}]", "id", message))
-            continue
-        name = f"image {image_id}"
-        if image_id in images:
-            message = "another image has this id too; give every image its own"
-            problems.append(Problem(path, name, "id", message))
-        if not isinstance(record.get("file_name"), str) or not record["file_name"]:
-            message = "missing or not a text; add the image's file name"
-            problems.append(Problem(path, name, "file_name", message))
-        for field in ("width", "height"):
-            if not _is_int(record.get(field)) or record[field] < 1:
-                message = f"{record.get(field)!r} is not a positive integer; correct it"
-                problems.append(Problem(path, name, field, message))
-        images[image_id] = record
-    return images
-
-
-def _read_objects(
-    content: dict[str, list],
+def _supervise(
+    images: ImageTable,
+    boxes: BoxColumns,
+    annotated: np.ndarray,
+    categories: Categories,
     path: str,
-    images: dict[int, dict],
-    categories: _Categories,
-    problems: list[Problem],
-) -> list[BoxRecord]:
-    class_of_id = {id_: index for index, id_ in enumerate(categories.ids)}
-    row_of_image = {image_id: row for row, image_id in enumerate(images)}
-    objects, flat = [], []
-    for position, record in enumerate(content["annotations"]):
-        name = f"annotation {record.get('id', f'at position {position}')}"
-        fault = _find_record_fault(record, row_of_image, categories.all_ids)
-        if fault:
-            problems.append(Problem(path, name, *fault))
-            continue
-        if record["category_id"] not in class_of_id:
-            continue
-        x, y, width, height = map(float, record["bbox"])
-        if not (width and height):
-            flat.append(name)
-        objects.append(
-            BoxRecord(
-                image=row_of_image[record["image_id"]],
-                box=(y, x, y + height, x + width),
-                class_index=class_of_id[record["category_id"]],
-                area=float(record.get("area", height * width)),
-                ignored=bool(record.get("iscrowd", 0)) or not (width and height),
-            )
+    unannotated: str,
+    findings: Findings,
+) -> ImageSet:
+    """Decides which images are strong and which weak; the rest is left out."""
+    asked, has_list = images.supervision, images.has_list
+    unspoken = asked == ""
+    strong = (asked == "boxes") | (unspoken & annotated)
+    if unannotated == "empty":
+        strong |= unspoken & ~has_list
+    weak = (asked == "labels") | (unspoken & ~annotated & has_list)
+    boxed = derive_image_labels(boxes, len(strong), len(categories.names))
+    _find_missing_labels(images, weak & ~annotated & ~has_list, path, findings)
+    _find_contradictions(images, strong & has_list, boxed, categories, path, findings)
+    completed, _ = label_states.add_labels_to_boxes(boxed, images.listed)
+    labels = np.where((weak & has_list)[:, None], images.listed, completed)
+    unknown = weak & (labels == UNKNOWN).all(axis=1)
+    weak &= ~unknown
+    left_out = {
+        label_states.NO_ANNOTATION: unspoken & ~strong & ~weak & ~unknown,
+        label_states.NO_KNOWN_LABEL: unknown,
+        "of supervision 'none'": asked == "none",
+    }
+    _note_kinds(images, strong, weak, left_out, path, findings)
+    of_strong = strong[boxes.images]
+    image_set = assemble_columns(
+        class_names=categories.names,
+        category_ids=categories.ids,
+        image_ids=list(images.row_of_id),
+        image_names=images.names,
+        paths=images.names,
+        sizes=images.sizes,
+        boxes=BoxColumns(*(column[of_strong] for column in boxes)),
+        image_labels=labels,
+        has_boxes=strong,
+    )
+    return select_images(image_set, images.sound & (strong | weak))
+
+
+def _find_missing_labels(
+    images: ImageTable, bare: np.ndarray, path: str, findings: Findings
+) -> None:
+    ids = list(images.row_of_id)
+    for row in np.flatnonzero(bare & images.sound):
+        findings.add(
+            path,
+            f"image {ids[row]}",
+            "supervision",
+            "'labels' is asked for, but the image has neither image_labels nor "
+            "annotations; add one of them or remove the field",
         )
-    if flat:
-        warnings.warn(
-            f"{path}: {len(flat)} boxes have no height or no width and are treated "
-            f"like crowds, as neither target nor miss: {', '.join(flat[:5])}",
-            stacklevel=3,
+    images.sound[bare] = False
+
+
+def _find_contradictions(
+    images: ImageTable,
+    both: np.ndarray,
+    boxed: np.ndarray,
+    categories: Categories,
+    path: str,
+    findings: Findings,
+) -> None:
+    _, contradicted = label_states.add_labels_to_boxes(boxed, images.listed)
+    contradicted &= (both & images.sound)[:, None]
+    ids = list(images.row_of_id)
+    for row in np.flatnonzero(contradicted.any(axis=1)):
+        message = label_states.describe_contradiction(
+            boxed[row], contradicted[row], categories.names
         )
-    return objects
+        findings.add(path, f"image {ids[row]}", "image_labels", message)
+        images.sound[row] = False
 
 
-def _find_record_fault(
-    record: dict, row_of_image: dict[int, int], category_ids: set[int]
-) -> tuple[str, str] | None:
-    """Returns (field, message) of the first fault of an annotation."""
-    image_id, category_id = record.get("image_id"), record.get("category_id")
-    if not _is_int(image_id) or image_id not in row_of_image:
-        return "image_id", f"no image has id {image_id!r}; correct or remove the record"
-    if not _is_int(category_id) or category_id not in category_ids:
-        return (
-            "category_id",
-            f"no category has id {category_id!r}; correct it or add the category",
-        )
-    box = record.get("bbox")
-    if not isinstance(box, list) or len(box) != 4 or not all(map(_is_finite, box)):
-        return "bbox", f"{box!r} is not four finite numbers x, y, width, height"
-    if box[2] < 0 or box[3] < 0:
-        return "bbox", f"{box!r} has a negative width or height; correct or remove it"
-    if not _is_finite(record.get("area", 0)):
-        return "area", f"{record['area']!r} is not a finite number; correct it"
-    if record.get("iscrowd", 0) not in (0, 1):
-        return "iscrowd", f"{record['iscrowd']!r} is neither 0 nor 1; correct it"
-    return None
-
-
-def _is_int(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_finite(value: object) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and math.isfinite(value)
+def _note_kinds(
+    images: ImageTable,
+    strong: np.ndarray,
+    weak: np.ndarray,
+    left_out: dict[str, np.ndarray],
+    path: str,
+    findings: Findings,
+) -> None:
+    if (strong | ~images.sound).all():
+        return
+    names = {
+        kind: [images.names[row] for row in np.flatnonzero(mask & images.sound)]
+        for kind, mask in left_out.items()
+    }
+    num_strong = int((strong & images.sound).sum())
+    num_weak = int((weak & images.sound).sum())
+    findings.note(label_states.describe_kinds(path, num_strong, num_weak, names))

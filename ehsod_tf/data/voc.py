@@ -1,17 +1,14 @@
 """Reader of data sets in the layout of the PASCAL VOC devkit."""
 
-import math
 import os
-from collections.abc import Sequence
-from xml.etree import ElementTree
+from collections.abc import Mapping, Sequence
 
-from ehsod_tf.data.columns import BoxRecord, assemble_image_set
-from ehsod_tf.data.validation import (
-    Problem,
-    check_class_names,
-    raise_problems,
-    suggest,
-)
+import numpy as np
+
+from ehsod_tf.data.columns import BoxRecord, assemble_image_set, select_images
+from ehsod_tf.data.image_files import find_path_fault
+from ehsod_tf.data.problems import Findings, check_class_names, suggest
+from ehsod_tf.data.voc_annotation import VocAnnotation, read_annotation
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import ImageSet
 
@@ -38,166 +35,149 @@ VOC_CLASSES = (
     "tvmonitor",
 )
 
+# Tried in this order; VOC's own images are all ".jpg".
+_EXTENSIONS = (".jpg", ".png", ".jpeg")
+
 
 def read_voc(
     devkit_dir: str | os.PathLike,
     image_set: str,
     *,
     class_names: tuple[str, ...] = VOC_CLASSES,
+    findings: Findings | None = None,
 ) -> ImageSet:
     """Reads the images of one list; boxes become continuous yxyx in original pixels.
 
     Args:
         devkit_dir: the year's folder, e.g. ``VOCdevkit/VOC2007``, with ``Annotations``,
-            ``ImageSets/Main`` and ``JPEGImages``.
+            ``ImageSets/Main`` and ``JPEGImages``, whose files may be .jpg, .png or
+            .jpeg.
         image_set: name of a list in ``ImageSets/Main``, without ".txt".
         class_names: selects and orders the classes. Objects of other classes are left
             out, if they are VOC's own; any other name is taken for a mistake.
+        findings: takes the problems; None raises instead.
 
     Returns:
-        `ImageSet` in which every image is strong; difficult objects are `ignored`.
+        `ImageSet` of the sound images, all strong; difficult objects are `ignored`.
         `image_ids` are the digits of the names, or 1, 2, ... where those are not
-        unique.
+        unique in the list.
 
     Raises:
-        DataError: a file is missing or malformed, or a class name is unknown.
+        DataError: the list cannot be read or a class name is unknown; without
+            `findings`, also any problem of a single image.
     """
+    found = Findings() if findings is None else findings
     devkit_dir = os.fspath(devkit_dir)
-    names = _read_list(devkit_dir, image_set)
-    problems: list[Problem] = []
-    sizes, objects, found_names = [], [], set()
-    for row, name in enumerate(names):
-        path = os.path.join(devkit_dir, "Annotations", f"{name}.xml")
-        root = _parse_xml(path, problems)
-        if root is None:
-            continue
-        sizes.append(_read_size(root, path, problems))
-        for number, element in enumerate(root.findall("object"), start=1):
-            class_name = (element.findtext("name") or "").strip()
-            found_names.add(class_name)
-            if class_name in class_names or class_name not in VOC_CLASSES:
-                record = f"object {number}"
-                box = _read_object(element, row, class_names, path, record, problems)
-                objects += [box] if box else []
-    raise_problems(problems)
-    list_file = _list_path(devkit_dir, image_set)
-    own_names = sorted(found_names.difference(VOC_CLASSES))
-    check_class_names(class_names, [*VOC_CLASSES, *own_names], list_file)
-    return assemble_image_set(
+    list_file = os.path.join(devkit_dir, "ImageSets", "Main", f"{image_set}.txt")
+    lines = _read_list(list_file, image_set)
+    image_ids, names = _check_names(lines, list_file, found)
+    used_names: set[str] = set()
+    annotations = [
+        read_annotation(
+            os.path.join(devkit_dir, "Annotations", f"{name}.xml"),
+            class_names,
+            VOC_CLASSES,
+            used_names,
+            found,
+        )
+        for name in names
+    ]
+    is_sound = np.array([a is not None for a in annotations], bool)
+    # Files none of which can be read say nothing about the class list.
+    if is_sound.any():
+        own_names = sorted(used_names.difference(VOC_CLASSES))
+        check_class_names(class_names, [*VOC_CLASSES, *own_names], list_file)
+    if findings is None:
+        found.settle()
+    whole = assemble_image_set(
         class_names=tuple(class_names),
         category_ids=tuple(range(1, len(class_names) + 1)),
-        image_ids=_number_images(names),
+        image_ids=image_ids,
         image_names=names,
-        paths=[os.path.join(devkit_dir, "JPEGImages", f"{n}.jpg") for n in names],
-        sizes=sizes,
-        objects=objects,
+        paths=_list_paths(devkit_dir, names),
+        sizes=[a.size if a else (0, 0) for a in annotations],
+        objects=_gather_objects(annotations),
     )
+    return select_images(whole, is_sound)
 
 
-def _list_path(devkit_dir: str, image_set: str) -> str:
-    return os.path.join(devkit_dir, "ImageSets", "Main", f"{image_set}.txt")
-
-
-def _read_list(devkit_dir: str, image_set: str) -> list[str]:
-    path = _list_path(devkit_dir, image_set)
-    if not os.path.isfile(path):
-        folder = os.path.dirname(path)
-        if not os.path.isdir(folder):
-            raise DataError(
-                f"{folder}: no such folder; the data folder must be the year's folder "
-                "of a VOC devkit, e.g. VOCdevkit/VOC2007"
-            )
-        lists = sorted(f[:-4] for f in os.listdir(folder) if f.endswith(".txt"))
-        raise DataError(f"{path}: no such image list; {suggest(image_set, lists)}")
-    with open(path, encoding="utf-8") as file:
-        # Class-wise lists carry a second column, which says nothing about the boxes.
-        names = [line.split()[0] for line in file if line.strip()]
+def _read_list(path: str, image_set: str) -> dict[int, str]:
+    """Returns the first word of each line by its number."""
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            # Class-wise lists carry a second column, which says nothing about boxes.
+            lines = enumerate(file, start=1)
+            names = {n: line.split()[0] for n, line in lines if line.strip()}
+    except FileNotFoundError as error:
+        raise DataError(_describe_missing_list(path, image_set)) from error
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{path}: the image list cannot be read ({error}); write it as UTF-8 text"
+        ) from error
     if not names:
         raise DataError(f"{path}: the image list is empty; name at least one image")
-    seen = set()
-    for name in names:
-        if name in seen:
-            raise DataError(f"{path}, {name}: listed twice; remove one of the lines")
-        seen.add(name)
     return names
 
 
-class _PlainTreeBuilder(ElementTree.TreeBuilder):
-    """Refuses a document type: it can define entities that expand without bound."""
-
-    def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
-        raise DataError("the file declares a document type; remove its <!DOCTYPE")
-
-
-def _parse_xml(path: str, problems: list[Problem]) -> ElementTree.Element | None:
-    parser = ElementTree.XMLParser(target=_PlainTreeBuilder())
-    try:
-        return ElementTree.parse(path, parser).getroot()
-    except FileNotFoundError:
-        message = "the annotation is missing; add it or take the image off the list"
-    except ElementTree.ParseError as error:
-        message = f"not valid XML ({error}); write or fetch the file anew"
-    except DataError as error:
-        message = str(error)
-    problems.append(Problem(path, "", "", message))
-    return None
+def _describe_missing_list(path: str, image_set: str) -> str:
+    folder = os.path.dirname(path)
+    if not os.path.isdir(folder):
+        return (
+            f"{folder}: no such folder; the data folder must be the year's folder of a "
+            "VOC devkit, e.g. VOCdevkit/VOC2007"
+        )
+    lists = sorted(f[:-4] for f in _list_folder(folder) if f.endswith(".txt"))
+    return f"{path}: no such image list; {suggest(image_set, lists)}"
 
 
-def _read_size(
-    root: ElementTree.Element, path: str, problems: list[Problem]
-) -> tuple[int, int]:
-    """Returns (height, width)."""
-    size = []
-    for field in ("height", "width"):
-        text = root.findtext(f"size/{field}", "").strip()
-        if not text.isdecimal() or int(text) < 1:
-            message = f"{text!r} is not a positive integer; correct it"
-            problems.append(Problem(path, "size", field, message))
+def _check_names(
+    lines: Mapping[int, str], path: str, findings: Findings
+) -> tuple[list[int], list[str]]:
+    """Returns ids and names of the images whose names are sound, each once."""
+    names = list(dict.fromkeys(lines.values()))
+    id_of_name = dict(zip(names, _number_images(names), strict=True))
+    sound = {}
+    for line, name in lines.items():
+        fault = find_path_fault(name)
+        if not fault and "/" in name:
+            fault = f"{name!r} holds a folder; give the name of the image alone"
+        # A second line says nothing new: it alone is left out.
+        if not fault and name in sound:
+            fault = f"{name!r} is listed twice; remove one of the lines"
+        if fault:
+            findings.add(path, f"line {line}", "", fault)
         else:
-            size.append(int(text))
-    return tuple(size)
+            sound[name] = id_of_name[name]
+    return list(sound.values()), list(sound)
 
 
-def _read_object(
-    element: ElementTree.Element,
-    row: int,
-    class_names: Sequence[str],
-    path: str,
-    record: str,
-    problems: list[Problem],
-) -> BoxRecord | None:
-    class_name = (element.findtext("name") or "").strip()
-    if class_name not in class_names:
-        message = f"unknown class {class_name!r}; {suggest(class_name, class_names)}"
-        problems.append(Problem(path, record, "name", message))
-        return None
-    corners = []
-    for field in ("ymin", "xmin", "ymax", "xmax"):
-        text = element.findtext(f"bndbox/{field}", "").strip()
-        number = _to_float(text)
-        if not math.isfinite(number):
-            message = f"{text!r} is not a finite number; correct it"
-            problems.append(Problem(path, record, field, message))
-            return None
-        corners.append(number)
-    ymin, xmin, ymax, xmax = corners
-    # VOC counts pixels from 1 and includes the last one.
-    box = (ymin - 1, xmin - 1, ymax, xmax)
-    difficult = element.findtext("difficult", "0").strip()
-    if difficult not in ("0", "1"):
-        message = f"{difficult!r} is neither 0 nor 1; correct it"
-        problems.append(Problem(path, record, "difficult", message))
-        return None
-    area = (box[2] - box[0]) * (box[3] - box[1])
-    index = class_names.index(class_name)
-    return BoxRecord(row, box, index, area, ignored=difficult == "1")
+def _gather_objects(annotations: Sequence[VocAnnotation | None]) -> list[BoxRecord]:
+    return [
+        box._replace(image=row)
+        for row, annotation in enumerate(annotations)
+        if annotation
+        for box in annotation.objects
+    ]
 
 
-def _to_float(text: str) -> float:
+def _list_paths(devkit_dir: str, names: Sequence[str]) -> list[str]:
+    folder = os.path.join(devkit_dir, "JPEGImages")
+    there = _list_folder(folder)
+    paths = []
+    for name in names:
+        candidates = [f"{name}{extension}" for extension in _EXTENSIONS]
+        # A missing image is named by the one that VOC itself would have.
+        file = next((c for c in candidates if c in there), candidates[0])
+        paths.append(os.path.join(folder, file))
+    return paths
+
+
+def _list_folder(folder: str) -> set[str]:
     try:
-        return float(text)
-    except ValueError:
-        return math.nan
+        return set(os.listdir(folder))
+    # What is missing is missed, and told, by name.
+    except OSError:
+        return set()
 
 
 def _number_images(names: list[str]) -> list[int]:

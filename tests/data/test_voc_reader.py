@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from ehsod_tf.data import VOC_CLASSES, read_voc
+from ehsod_tf.data.problems import Findings
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import ABSENT, PRESENT, UNKNOWN
 
@@ -19,7 +20,9 @@ def write_devkit(tmp_path):
         for folder in ("Annotations", "ImageSets/Main", "JPEGImages"):
             (tmp_path / folder).mkdir(parents=True, exist_ok=True)
         for name, objects in images.items():
-            (tmp_path / "Annotations" / f"{name}.xml").write_text(_to_xml(objects))
+            (tmp_path / "Annotations" / f"{name}.xml").write_text(
+                _to_xml(objects), "utf-8"
+            )
         text = "\n".join(lines or images) + "\n"
         (tmp_path / "ImageSets/Main/some.txt").write_text(text)
         return tmp_path
@@ -101,6 +104,17 @@ def test_ids_count_up_where_the_digits_do_not_tell(write_devkit, names):
         ("<ymax>20<", "<ymax>nan<", ("object 1", "ymax", "'nan'")),
         ("<difficult>0<", "<difficult>no<", ("object 1", "difficult", "'no'")),
         ("<width>30<", "<width>-30<", ("size", "width", "'-30'")),
+        ("<width>30<", "<width>0<", ("size", "width", "'0'")),
+        ("<width>30<", f"<width>{'9' * 5000}<", ("size", "width", "...'")),
+        ("<width>30<", "<width>\u0663<", ("size", "width", "'\u0663'")),
+        ("<ymax>20<", "<ymax>1e400<", ("object 1", "ymax", "'1e400'")),
+        ("<ymax>20<", "<ymax>1_0<", ("object 1", "ymax", "'1_0'")),
+        ("<ymax>20<", "<ymax>\u0663<", ("object 1", "ymax", "'\u0663'")),
+        ("<ymin>1<", "<ymin>21<", ("object 1", "ymax", "20 is less than ymin, 21")),
+        ("<xmin>1<", "<xmin>10.5<", ("object 1", "xmax", "10 is less than xmin")),
+        ("<annotation>", "<?xml version='1.0' encoding='x'?><annotation>", ("XML",)),
+        ("<annotation>", "<?xml version='1.0' encoding='cp037'?><a>", ("XML",)),
+        ("<size>", "<a>" * 50_000, ("not valid XML",)),
         ("</annotation>", "", ("not valid XML",)),
         ("<annotation>", "<!DOCTYPE a []><annotation>", ("DOCTYPE",)),
     ],
@@ -108,7 +122,7 @@ def test_ids_count_up_where_the_digits_do_not_tell(write_devkit, names):
 def test_wrong_annotation(write_devkit, old, new, words):
     folder = write_devkit({"000005": [DOG]})
     path = folder / "Annotations" / "000005.xml"
-    path.write_text(path.read_text().replace(old, new))
+    path.write_text(path.read_text().replace(old, new), "utf-8")
     _assert_one_line(folder, "some", VOC_CLASSES, "000005.xml", *words)
 
 
@@ -133,6 +147,86 @@ def test_entities_are_not_expanded(write_devkit):
 def test_wrong_request(write_devkit, image_set, class_names, lines, words):
     folder = write_devkit({"1": [DOG]}, lines)
     _assert_one_line(folder, image_set, class_names, *words)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"<annotation>\xff</annotation>", b"\xff\xfe<\x00", b"\x00", b"", b"\x89PNG"],
+)
+def test_annotation_of_other_bytes(write_devkit, content):
+    folder = write_devkit({"000005": [DOG]})
+    (folder / "Annotations" / "000005.xml").write_bytes(content)
+    _assert_one_line(folder, "some", VOC_CLASSES, "000005.xml", "not valid XML")
+
+
+def test_annotation_that_is_a_folder(write_devkit):
+    folder = write_devkit({"1": [DOG]}, ["1", "2"])
+    (folder / "Annotations" / "2.xml").mkdir()
+    _assert_one_line(folder, "some", VOC_CLASSES, "2.xml", "cannot be read")
+
+
+def test_list_of_other_bytes(write_devkit):
+    folder = write_devkit({"1": [DOG]})
+    (folder / "ImageSets/Main/some.txt").write_bytes(b"1\n\xff\n")
+    _assert_one_line(folder, "some", VOC_CLASSES, "some.txt", "UTF-8")
+
+
+def test_a_bad_object_takes_its_whole_image_out(write_devkit):
+    wrong = ("dgo", (1, 1, 5, 5), 0)
+    folder = write_devkit({"7": [DOG, wrong, CAT], "8": [CAT], "9": [wrong, wrong]})
+    findings = Findings()
+    found = read_voc(folder, "some", findings=findings)
+    assert found.image_names == ["8"] and found.image_ids.tolist() == [8]
+    np.testing.assert_array_equal(found.boxes, [[3, 2, 4, 3]])
+    assert [problem.record for problem in findings.problems] == [
+        "object 2",
+        "object 1",
+        "object 2",
+    ]
+
+
+def test_bad_lines_of_a_list(write_devkit):
+    lines = ["1", "../1", "/1", "a/1", "2", "1", "x" * 9000]
+    folder = write_devkit({"1": [DOG], "2": [CAT]}, lines)
+    findings = Findings()
+    found = read_voc(folder, "some", findings=findings)
+    assert found.image_names == ["1", "2"]
+    told = [(problem.record, problem.message) for problem in findings.problems]
+    assert [record for record, _ in told] == [f"line {n}" for n in (2, 3, 4, 6, 7)]
+    for (_, message), words in zip(
+        told,
+        ("out of the image folder", "absolute", "a folder", "twice", "9000 characters"),
+        strict=True,
+    ):
+        assert words in message
+
+
+def test_nothing_can_be_read(write_devkit):
+    """Then nothing tells whether the class list is right."""
+    folder = write_devkit({"1": []}, ["2", "3"])
+    findings = Findings()
+    found = read_voc(folder, "some", class_names=("pallet",), findings=findings)
+    assert not found.paths and found.image_labels.shape == (0, 1)
+    assert len(findings.problems) == 2
+
+
+def test_an_own_class_that_is_misspelt(write_devkit):
+    folder = write_devkit({"1": [("pallet", (1, 1, 5, 5), 0)], "2": [DOG]})
+    with pytest.raises(DataError, match="no class is called 'palet'.*'pallet'"):
+        read_voc(folder, "some", class_names=("palet",))
+
+
+def test_images_with_other_endings(write_devkit):
+    folder = write_devkit({name: [DOG] for name in ("1", "2", "3", "4")})
+    for name in ("1.jpg", "1.png", "2.png", "3.jpeg"):
+        (folder / "JPEGImages" / name).touch()
+    paths = read_voc(folder, "some").paths
+    assert [path.rsplit("/")[-1] for path in paths] == [
+        "1.jpg",
+        "2.png",
+        "3.jpeg",
+        "4.jpg",
+    ]
 
 
 def test_no_devkit(tmp_path):

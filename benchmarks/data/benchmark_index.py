@@ -1,0 +1,118 @@
+"""Times the reading of a generated index of COCO's size, and its peak memory.
+
+    python benchmarks/data/benchmark_index.py [--polygons]
+
+Writes an instances JSON of 118,000 images and 860,000 boxes, and one of a tenth of
+that, to a temporary folder, and reads each in a process of its own. The table gives the
+seconds of `read_coco` and the peak resident memory of that process, TensorFlow's
+import included. With --polygons every object has an outline of 60 numbers, as an
+average one of COCO has; the reader drops them. No image is needed.
+"""
+
+import argparse
+import json
+import os
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+
+IMAGES, BOXES, CATEGORIES = 118_000, 860_000, 80
+POLYGON_NUMBERS = 60
+SCALES = (0.1, 1.0)
+
+
+def write_index(path, scale, polygons, seed=0):
+    """Writes record by record, so that the generator itself needs little memory."""
+    rng = random.Random(seed)
+    num_images, num_boxes = round(IMAGES * scale), round(BOXES * scale)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write('{"info": {"year": 2017}, "licenses": [], "images": [')
+        write_list(file, (make_image(i) for i in range(1, num_images + 1)))
+        file.write('], "annotations": [')
+        boxes = (
+            make_annotation(i, rng.randint(1, num_images), polygons, rng)
+            for i in range(1, num_boxes + 1)
+        )
+        write_list(file, boxes)
+        categories = [{"id": i, "name": f"class {i}"} for i in range(1, CATEGORIES + 1)]
+        file.write(f'], "categories": {json.dumps(categories)}}}')
+
+
+def write_list(file, records):
+    separator = ""
+    for record in records:
+        file.write(separator + json.dumps(record))
+        separator = ", "
+
+
+def make_image(image_id):
+    name = f"{image_id:012}.jpg"
+    return {
+        "license": 3,
+        "file_name": name,
+        "coco_url": f"http://images.example.org/train2017/{name}",
+        "height": 480,
+        "width": 640,
+        "date_captured": "2013-11-14 17:02:52",
+        "flickr_url": f"http://static.example.org/2567/{name}",
+        "id": image_id,
+    }
+
+
+def make_annotation(annotation_id, image_id, polygons, rng):
+    x, y = rng.uniform(0, 320), rng.uniform(0, 240)
+    width, height = rng.uniform(1, 320), rng.uniform(1, 240)
+    outline = [rng.uniform(0, 640) for _ in range(POLYGON_NUMBERS if polygons else 0)]
+    return {
+        "segmentation": [[round(number, 2) for number in outline]],
+        "area": round(width * height / 2, 4),
+        "iscrowd": 0,
+        "image_id": image_id,
+        "bbox": [round(number, 2) for number in (x, y, width, height)],
+        "category_id": rng.randint(1, CATEGORIES),
+        "id": annotation_id,
+    }
+
+
+def read_index(path):
+    """Prints images, boxes, seconds and the peak memory in GiB of this process."""
+    from ehsod_tf.data.coco import read_coco
+
+    started = time.perf_counter()
+    image_set = read_coco(path, "images", unannotated="empty")
+    seconds = time.perf_counter() - started
+    # Linux counts in KiB.
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(len(image_set.paths), len(image_set.boxes), seconds, peak)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--polygons", action="store_true")
+    parser.add_argument("--scale", type=float, nargs="+", default=SCALES)
+    parser.add_argument("--read", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.read:
+        read_index(arguments.read)
+        return
+    print("| images | boxes | file | seconds | peak memory |")
+    print("|---|---|---|---|---|")
+    for scale in arguments.scale:
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "instances.json")
+            write_index(path, scale, arguments.polygons)
+            size = os.path.getsize(path) / 2**20
+            command = [sys.executable, __file__, "--read", path]
+            output = subprocess.run(command, check=True, stdout=subprocess.PIPE)
+        images, boxes, seconds, peak = output.stdout.split()
+        print(
+            f"| {int(images):,} | {int(boxes):,} | {size:,.0f} MiB | "
+            f"{float(seconds):.1f} | {float(peak):.2f} GiB |"
+        )
+
+
+if __name__ == "__main__":
+    main()

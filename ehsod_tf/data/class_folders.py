@@ -1,0 +1,200 @@
+"""Reader of image-level labels in the shape of folders: one folder per class."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ehsod_tf.data.columns import assemble_labelled_images
+from ehsod_tf.data.image_files import find_path_fault, is_plain_text, read_headers
+from ehsod_tf.data.label_states import (
+    UNLISTED_STATES,
+    mark_labels,
+    name_first,
+    require_reading_choices,
+)
+from ehsod_tf.data.problems import Findings, check_class_names, suggest
+from ehsod_tf.errors import DataError
+from ehsod_tf.structures import ImageSet
+
+_EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
+
+
+class _File(NamedTuple):
+    """One image file.
+
+    Attributes:
+        folder: the class folder.
+        name: relative to the class folder, with "/" between folders.
+        path: of the file.
+    """
+
+    folder: str
+    name: str
+    path: str
+
+
+def read_class_folders(
+    image_dir: str | os.PathLike,
+    *,
+    class_names: tuple[str, ...] | None = None,
+    unlisted: str = "absent",
+    findings: Findings | None = None,
+) -> ImageSet:
+    """Reads ``image_dir/<class>/**/<image>``; sizes come from the image headers.
+
+    An image that shows several classes lies in several folders: files of one name (in
+    their class folder) and the same bytes are one image. Hidden files and folders, and
+    files whose names do not end like an image's, are passed over with a note.
+
+    Args:
+        image_dir: the folder that holds the class folders.
+        class_names: selects and orders the classes. None takes all folders, sorted.
+        unlisted: state of the classes in whose folders an image does not lie, "absent"
+            or "unknown".
+        findings: takes the problems and notes; None raises and warns instead.
+
+    Returns:
+        `ImageSet` of weak images, named "class/file"; `image_ids` are made of these.
+
+    Raises:
+        DataError: the folder is missing or holds no class folder; without `findings`,
+            also any problem of a single file.
+        ConfigError: `unlisted` is neither of the two.
+    """
+    require_reading_choices(unlisted=unlisted)
+    found = Findings() if findings is None else findings
+    root = os.fspath(image_dir)
+    folders = _list_class_folders(root, found)
+    class_names = tuple(sorted(folders) if class_names is None else class_names)
+    check_class_names(class_names, class_names, root)
+    folders = _choose_folders(folders, class_names, root, found)
+    files = _list_images(root, folders, found)
+    if not files and not found.problems:
+        raise DataError(
+            f"{root}: no image in the folders of: {', '.join(class_names)}; check the "
+            "folder and the class list"
+        )
+    groups = _group_copies(files, found)
+    headers = read_headers([group[0].path for group in groups])
+    images = []
+    for group, header in zip(groups, headers, strict=True):
+        name = f"{group[0].folder}/{group[0].name}"
+        if isinstance(header, DataError):
+            found.add(group[0].path, "", "", str(header))
+            continue
+        present = [class_names.index(file.folder) for file in group]
+        rest = UNLISTED_STATES[unlisted]
+        labels = mark_labels(present, [], len(class_names), rest)
+        images.append((name, group[0].path, (header.height, header.width), labels))
+    if findings is None:
+        found.settle()
+    columns = list(zip(*images, strict=True)) or [(), (), (), ()]
+    return assemble_labelled_images(class_names, *map(list, columns))
+
+
+def _list_class_folders(root: str, findings: Findings) -> list[str]:
+    try:
+        names = sorted(os.listdir(root))
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{root}: the folder of class folders cannot be read ({error}); check the "
+            "path"
+        ) from error
+    folders, others = [], []
+    for name in names:
+        if name.startswith(".") or not os.path.isdir(os.path.join(root, name)):
+            others.append(name)
+        elif not is_plain_text(name) or "\\" in name:
+            message = "the name is not plain text without backslashes; rename it"
+            findings.add(root, f"folder {name!r}", "", message)
+        else:
+            folders.append(name)
+    if not folders:
+        raise DataError(
+            f"{root}: holds no class folder; put the images of each class into a "
+            "folder with the name of the class"
+        )
+    if others:
+        findings.note(
+            f"{root}: {len(others)} files or hidden folders beside the class folders "
+            f"are passed over ({name_first(list(map(repr, others)))})"
+        )
+    return folders
+
+
+def _choose_folders(
+    folders: list[str], class_names: tuple[str, ...], root: str, findings: Findings
+) -> list[str]:
+    strangers = [folder for folder in folders if folder not in class_names]
+    for name in strangers:
+        remedy = suggest(name, class_names)
+        findings.note(f"{root}: folder {name!r} is no class and is left out; {remedy}")
+    for name in class_names:
+        if name not in folders:
+            findings.note(f"{root}: there is no folder of class {name!r}")
+    return [folder for folder in folders if folder in class_names]
+
+
+def _list_images(root: str, folders: list[str], findings: Findings) -> list[_File]:
+    files, others = [], []
+    for folder in folders:
+        top = os.path.join(root, folder)
+        num_before = len(files)
+        for path in _walk(top, others, findings):
+            name = os.path.relpath(path, top).replace(os.sep, "/")
+            hidden = os.path.basename(name).startswith(".")
+            if hidden or not name.lower().endswith(_EXTENSIONS):
+                others.append(f"{folder}/{name}")
+            elif fault := find_path_fault(name):
+                findings.add(top, f"file {name!r}", "", fault)
+            else:
+                files.append(_File(folder, name, path))
+        if len(files) == num_before:
+            findings.note(f"{top}: this class folder holds no image")
+    if others:
+        findings.note(
+            f"{root}: {len(others)} files or folders that are hidden, links to folders "
+            f"or no images are passed over ({name_first(list(map(repr, others)))})"
+        )
+    return files
+
+
+def _walk(top: str, others: list[str], findings: Findings) -> Iterator[str]:
+    """Yields the paths of all files below a folder, in the order of their names."""
+
+    def report(error: OSError) -> None:
+        message = f"the folder cannot be read ({error.strerror}); grant permission"
+        findings.add(os.fspath(error.filename), "", "", message)
+
+    for parent, folders, names in os.walk(top, onerror=report):
+        for folder in list(folders):
+            path = os.path.join(parent, folder)
+            # A link may lead back up, round and round.
+            if folder.startswith(".") or os.path.islink(path):
+                others.append(os.path.relpath(path, os.path.dirname(top)))
+                folders.remove(folder)
+        folders.sort()
+        yield from (os.path.join(parent, name) for name in sorted(names))
+
+
+def _group_copies(files: list[_File], findings: Findings) -> list[list[_File]]:
+    """Returns the files of each image: those of one name and the same bytes."""
+    namesakes: dict[str, list[_File]] = {}
+    for file in files:
+        namesakes.setdefault(file.name, []).append(file)
+    groups: dict[tuple[str, bytes], list[_File]] = {}
+    for file in files:
+        digest = b""
+        if len(namesakes[file.name]) > 1:
+            try:
+                with open(file.path, "rb") as content:
+                    digest = hashlib.file_digest(content, "sha256").digest()
+            except OSError as error:
+                message = (
+                    f"the file cannot be read ({error.strerror}); grant permission"
+                )
+                findings.add(file.path, "", "", message)
+                continue
+        groups.setdefault((file.name, digest), []).append(file)
+    return list(groups.values())

@@ -1,0 +1,204 @@
+"""The image records of a COCO JSON: ids, names, sizes, image-level labels."""
+
+import posixpath
+from collections.abc import Mapping, Sequence
+from reprlib import repr as shorten
+from typing import NamedTuple
+
+import numpy as np
+
+from ehsod_tf.data.image_files import find_path_fault
+from ehsod_tf.data.label_states import mark_labels
+from ehsod_tf.data.problems import Findings, suggest
+from ehsod_tf.structures import ABSENT, UNKNOWN
+
+SUPERVISION_KINDS = ("boxes", "labels", "none")
+
+
+class Categories(NamedTuple):
+    """The chosen classes, and all categories of the file.
+
+    Attributes:
+        names: the K chosen class names.
+        ids: their category ids.
+        class_of_id: class index of every category id of the file, -1 if not chosen.
+        id_of_name: every category of the file.
+    """
+
+    names: tuple[str, ...]
+    ids: tuple[int, ...]
+    class_of_id: Mapping[int, int]
+    id_of_name: Mapping[str, int]
+
+
+class ImageTable(NamedTuple):
+    """One row for each image id of the file, those of faulty records included.
+
+    Attributes:
+        row_of_id: row of each id.
+        names: file names; "" where the record has none that can be used.
+        sizes: [I, 2] int32 (height, width).
+        supervision: "boxes", "labels", "none"; "" where the record does not say.
+        listed: [I, K] int8 label states of `image_labels` and `absent_labels`.
+        has_list: [I] bool, the record has one of the two.
+        sound: [I] bool, False for images that must be left out.
+    """
+
+    row_of_id: dict[int, int]
+    names: list[str]
+    sizes: np.ndarray
+    supervision: np.ndarray
+    listed: np.ndarray
+    has_list: np.ndarray
+    sound: np.ndarray
+
+
+def read_images(
+    records: Sequence[object], path: str, categories: Categories, findings: Findings
+) -> ImageTable:
+    """Checks the image records and makes columns of them."""
+    by_id = _index_by_id(records, path, findings)
+    num_images = len(by_id)
+    table = ImageTable(
+        row_of_id={image_id: row for row, image_id in enumerate(by_id)},
+        names=[""] * num_images,
+        sizes=np.zeros((num_images, 2), np.int32),
+        supervision=np.full(num_images, "", "U6"),
+        listed=np.full((num_images, len(categories.names)), UNKNOWN, np.int8),
+        has_list=np.zeros(num_images, bool),
+        sound=np.ones(num_images, bool),
+    )
+    for row, (image_id, record) in enumerate(by_id.items()):
+        if record is None:
+            table.sound[row] = False
+            continue
+        faults = _read_record(record, row, table, categories)
+        for field, message in faults:
+            findings.add(path, f"image {image_id}", field, message)
+            table.sound[row] = False
+    _find_repeated_names(table, path, findings)
+    return table
+
+
+def _index_by_id(
+    records: Sequence[object], path: str, findings: Findings
+) -> dict[int, dict | None]:
+    """Returns the records by id, None where several share it."""
+    by_id: dict[int, dict | None] = {}
+    for position, record in enumerate(records):
+        name = f"images[{position}]"
+        if not isinstance(record, dict):
+            findings.add(path, name, "", "not an image record; correct or remove it")
+            continue
+        image_id = record.get("id")
+        if type(image_id) is not int or not -(2**63) <= image_id < 2**63:
+            message = f"{shorten(image_id)} is not an integer of 64 bits; correct it"
+            findings.add(path, name, "id", message)
+        elif image_id not in by_id:
+            by_id[image_id] = record
+        else:
+            if by_id[image_id] is not None:
+                message = "another image has this id too; give every image its own"
+                findings.add(path, f"image {image_id}", "id", message)
+            by_id[image_id] = None
+    return by_id
+
+
+def _read_record(
+    record: dict, row: int, table: ImageTable, categories: Categories
+) -> list[tuple[str, str]]:
+    """Fills a row of the table; returns (field, message) of every fault."""
+    faults = []
+    name = record.get("file_name")
+    if not isinstance(name, str) or not name:
+        faults.append(("file_name", "missing or not a text; add the image's file name"))
+    elif fault := find_path_fault(name):
+        faults.append(("file_name", fault))
+    else:
+        table.names[row] = name
+    for column, field in enumerate(("height", "width")):
+        value = record.get(field)
+        if type(value) is int and 1 <= value < 2**31:
+            table.sizes[row, column] = value
+        else:
+            message = f"{shorten(value)} is not a positive integer of pixels"
+            faults.append((field, f"{message}; correct it"))
+    supervision = record.get("supervision", "")
+    if supervision in SUPERVISION_KINDS:
+        table.supervision[row] = supervision
+    elif "supervision" in record:
+        message = f"{shorten(supervision)} is not one of {', '.join(SUPERVISION_KINDS)}"
+        faults.append(("supervision", f"{message}; correct or remove it"))
+    if "image_labels" in record or "absent_labels" in record:
+        faults += _read_labels(record, row, table, categories)
+    return faults
+
+
+def _read_labels(
+    record: dict, row: int, table: ImageTable, categories: Categories
+) -> list[tuple[str, str]]:
+    category_ids, faults = {}, []
+    for field in ("image_labels", "absent_labels"):
+        try:
+            labels = record.get(field, [])
+            category_ids[field] = _look_up_labels(labels, categories)
+        except _LabelError as error:
+            faults.append((field, str(error)))
+    if faults:
+        return faults
+    present, absent = category_ids["image_labels"], category_ids["absent_labels"]
+    for category_id in sorted(present & absent):
+        message = f"category {category_id} is also in image_labels; remove one of them"
+        return [("absent_labels", message)]
+    rest = UNKNOWN if "absent_labels" in record else ABSENT
+    table.has_list[row] = True
+    table.listed[row] = mark_labels(
+        _choose_classes(present, categories),
+        _choose_classes(absent, categories),
+        len(categories.names),
+        rest,
+    )
+    return []
+
+
+class _LabelError(Exception):
+    """An entry of a list of labels stands for no category."""
+
+
+def _look_up_labels(labels: object, categories: Categories) -> set[int]:
+    """Returns the category ids of a list of ids and names."""
+    if not isinstance(labels, list):
+        raise _LabelError(f"{shorten(labels)} is not a list of category ids or names")
+    found = set()
+    for label in labels:
+        if isinstance(label, str) and label in categories.id_of_name:
+            found.add(categories.id_of_name[label])
+        elif type(label) is int and label in categories.class_of_id:
+            found.add(label)
+        elif isinstance(label, str):
+            remedy = suggest(label, categories.id_of_name)
+            raise _LabelError(f"no category is called {shorten(label)}; {remedy}")
+        else:
+            raise _LabelError(
+                f"no category has id {shorten(label)}; correct it or add the category"
+            )
+    return found
+
+
+def _choose_classes(category_ids: set[int], categories: Categories) -> list[int]:
+    classes = (categories.class_of_id[category_id] for category_id in category_ids)
+    return [index for index in classes if index >= 0]
+
+
+def _find_repeated_names(table: ImageTable, path: str, findings: Findings) -> None:
+    """Leaves out all images of a file that several records name."""
+    first_row_of_name: dict[str, int] = {}
+    ids = list(table.row_of_id)
+    for row, name in enumerate(table.names):
+        if not name:
+            continue
+        first_row = first_row_of_name.setdefault(posixpath.normpath(name), row)
+        if first_row != row:
+            message = f"image {ids[first_row]} is {name!r} too; keep one of the records"
+            findings.add(path, f"image {ids[row]}", "file_name", message)
+            table.sound[[first_row, row]] = False

@@ -1,0 +1,228 @@
+"""Reader of image-level labels in a table, "cat;dog" in a cell."""
+
+import csv
+import io
+import os
+import posixpath
+from collections.abc import Iterator
+from reprlib import repr as shorten
+from typing import NamedTuple
+
+from ehsod_tf.data import label_states
+from ehsod_tf.data.columns import assemble_labelled_images
+from ehsod_tf.data.image_files import find_path_fault, is_plain_text, read_headers
+from ehsod_tf.data.problems import Findings, check_class_names, suggest
+from ehsod_tf.errors import DataError
+from ehsod_tf.structures import ABSENT, UNKNOWN, ImageSet
+
+_REQUIRED = ("file_name", "labels")
+_COLUMNS = (*_REQUIRED, "absent_labels")
+
+
+class _Row(NamedTuple):
+    """One line of the table.
+
+    Attributes:
+        line: its number in the file, from 1.
+        file_name: of the image.
+        labels: names of the classes that it shows.
+        absent_labels: names of classes that it does not show.
+    """
+
+    line: int
+    file_name: str
+    labels: list[str]
+    absent_labels: list[str]
+
+
+def read_label_csv(
+    csv_file: str | os.PathLike,
+    image_dir: str | os.PathLike,
+    *,
+    class_names: tuple[str, ...] | None = None,
+    unlisted: str = "absent",
+    unannotated: str = "leave_out",
+    findings: Findings | None = None,
+) -> ImageSet:
+    """Reads the image-level labels of a CSV file; sizes come from the image headers.
+
+    Args:
+        csv_file: UTF-8, with the header ``file_name,labels`` and, if wanted,
+            ``absent_labels``; a semicolon separates the labels of a cell. Where
+            absent labels are given, all classes in neither cell are unknown.
+        image_dir: the folder that the file names are relative to.
+        class_names: orders the classes; another label is a problem. None takes all
+            labels of the file, sorted.
+        unlisted: state of the classes that a line without absent labels does not list,
+            "absent" or "unknown".
+        unannotated: what becomes of a line without any label: "leave_out", or "empty",
+            all classes are absent.
+        findings: takes the problems and notes; None raises and warns instead.
+
+    Returns:
+        `ImageSet` of weak images. `image_ids` are made of the file names.
+
+    Raises:
+        DataError: the file cannot be read or has other columns; without `findings`,
+            also any problem of a single line.
+        ConfigError: `unlisted` or `unannotated` is not one of its choices.
+    """
+    label_states.require_reading_choices(unlisted, unannotated)
+    found = Findings() if findings is None else findings
+    path = os.fspath(csv_file)
+    rows = _leave_out_repeated(list(_read_rows(path, found)), path, found)
+    if class_names is None:
+        names = {name for row in rows for name in row.labels + row.absent_labels}
+        class_names = sorted(filter(is_plain_text, names))
+    class_names = tuple(class_names)
+    check_class_names(class_names, class_names, path)
+    rows = [row for row in rows if _check_labels(row, class_names, path, found)]
+    rows = _supervise(rows, path, unannotated, found)
+    paths = [os.path.join(image_dir, row.file_name) for row in rows]
+    images = []
+    for row, image_path, header in zip(rows, paths, read_headers(paths), strict=True):
+        if isinstance(header, DataError):
+            found.add(image_path, f"line {row.line} of {path}", "", str(header))
+        else:
+            labels = _mark_row(row, class_names, unlisted)
+            size = (header.height, header.width)
+            images.append((row.file_name, image_path, size, labels))
+    label_states.require_annotated_images(len(images), path, found)
+    if findings is None:
+        found.settle()
+    columns = list(zip(*images, strict=True)) or [(), (), (), ()]
+    return assemble_labelled_images(class_names, *map(list, columns))
+
+
+def _read_rows(path: str, findings: Findings) -> Iterator[_Row]:
+    reader = csv.reader(io.StringIO(_read_text(path), newline=""), strict=True)
+    try:
+        header = [cell.strip() for cell in next(reader, [])]
+        _check_header(header, path)
+        for cells in reader:
+            # The csv module gives an empty line as no cells.
+            if not cells:
+                continue
+            if row := _read_row(cells, header, path, reader.line_num, findings):
+                yield row
+    except csv.Error as error:
+        raise DataError(
+            f"{path}, line {reader.line_num}: not a line of a CSV file ({error}); "
+            "check its quotes"
+        ) from error
+
+
+def _read_text(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            content = file.read()
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read ({error}); check the path") from error
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"{path}, line {line}: not UTF-8 ({error.reason}); save the file as UTF-8"
+        ) from error
+
+
+def _check_header(header: list[str], path: str) -> None:
+    written = ",".join(header)
+    if not is_plain_text(written) or len(written) > 200:
+        raise DataError(f"{path}, line 1: not a header; begin with file_name,labels")
+    for name in _REQUIRED:
+        if name not in header:
+            raise DataError(
+                f"{path}, line 1: no column {name!r} in {written!r}; begin the file "
+                "with file_name,labels, separated by a comma"
+            )
+    for name in header:
+        if name not in _COLUMNS:
+            remedy = suggest(name, _COLUMNS)
+            raise DataError(f"{path}, line 1: unknown column {name!r}; {remedy}")
+        if header.count(name) > 1:
+            raise DataError(f"{path}, line 1: column {name!r} occurs twice; keep one")
+
+
+def _read_row(
+    cells: list[str], header: list[str], path: str, line: int, findings: Findings
+) -> _Row | None:
+    if len(cells) != len(header):
+        message = (
+            f"{len(cells)} cells, but {len(header)} columns; quote a name that holds a "
+            "comma, and separate labels by semicolons"
+        )
+        findings.add(path, f"line {line}", "", message)
+        return None
+    texts = dict(zip(header, cells, strict=True))
+    name = texts["file_name"].strip()
+    if fault := find_path_fault(name):
+        findings.add(path, f"line {line}", "file_name", fault)
+        return None
+    present, absent = (
+        [label.strip() for label in texts.get(field, "").split(";") if label.strip()]
+        for field in ("labels", "absent_labels")
+    )
+    return _Row(line, name, present, absent)
+
+
+def _leave_out_repeated(rows: list[_Row], path: str, findings: Findings) -> list[_Row]:
+    """Leaves out all lines of an image that has several."""
+    first_of_name: dict[str, _Row] = {}
+    repeated = set()
+    for row in rows:
+        first = first_of_name.setdefault(posixpath.normpath(row.file_name), row)
+        if first is not row:
+            message = f"{row.file_name!r} is on line {first.line} too; keep one of them"
+            findings.add(path, f"line {row.line}", "file_name", message)
+            repeated |= {first.line, row.line}
+    return [row for row in rows if row.line not in repeated]
+
+
+def _check_labels(
+    row: _Row, class_names: tuple[str, ...], path: str, findings: Findings
+) -> bool:
+    """Tells whether the labels are known and do not contradict each other."""
+    record = f"line {row.line}"
+    for field, labels in (("labels", row.labels), ("absent_labels", row.absent_labels)):
+        for label in labels:
+            if label not in class_names:
+                message = (
+                    f"unknown label {shorten(label)}; {suggest(label, class_names)}"
+                )
+                findings.add(path, record, field, message)
+                return False
+    both = sorted(set(row.labels) & set(row.absent_labels))
+    if both:
+        message = f"{shorten(both[0])} is also among the labels; remove one of them"
+        findings.add(path, record, "absent_labels", message)
+    return not both
+
+
+def _supervise(
+    rows: list[_Row], path: str, unannotated: str, findings: Findings
+) -> list[_Row]:
+    """Leaves out the lines without any label, unless they stand for empty images."""
+    if unannotated == "empty":
+        return rows
+    labelled = [row for row in rows if row.labels or row.absent_labels]
+    bare = [row.file_name for row in rows if not (row.labels or row.absent_labels)]
+    if bare:
+        left_out = {label_states.NO_ANNOTATION: bare}
+        findings.note(label_states.describe_kinds(path, 0, len(labelled), left_out))
+    return labelled
+
+
+def _mark_row(row: _Row, class_names: tuple[str, ...], unlisted: str):
+    if row.absent_labels:
+        rest = UNKNOWN
+    elif row.labels:
+        rest = label_states.UNLISTED_STATES[unlisted]
+    else:
+        rest = ABSENT
+    present, absent = (
+        [class_names.index(label) for label in labels]
+        for labels in (row.labels, row.absent_labels)
+    )
+    return label_states.mark_labels(present, absent, len(class_names), rest)
