@@ -5,10 +5,12 @@ import json
 import math
 import os
 from fractions import Fraction
+from types import NoneType
 from typing import NamedTuple
 
 import numpy as np
 
+from ehsod_tf.data.stratification import order_by_class_share
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import PRESENT, UNKNOWN, ImageSet
 
@@ -17,23 +19,32 @@ class Split(NamedTuple):
     """The choice of the images that keep their boxes.
 
     Attributes:
-        seed: what the choice was drawn with.
-        percent: the share that was asked for, of the images that have boxes.
+        seed: what the choice was drawn with; None if it was not drawn but given.
+        percent: the share that was asked for, of the images that have boxes; of a
+            choice that was given, the share that it is.
         strong_image_ids: ids of the chosen images, ascending.
+        stratified: whether the choice was drawn class by class.
     """
 
-    seed: int
+    seed: int | None
     percent: float
     strong_image_ids: tuple[int, ...]
+    stratified: bool = False
 
 
-def make_split(image_set: ImageSet, percent: float, seed: int) -> Split:
+def make_split(
+    image_set: ImageSet, percent: float, seed: int, *, stratified: bool = False
+) -> Split:
     """Chooses strong images without replacement, exact to one image.
 
     The images that have boxes are put into an order that depends on the seed and their
-    ids alone; the first ``percent`` of them, rounded half up, are the strong ones. So
-    the choice is the same on every machine and for every order of the annotation
-    file, and for one seed a smaller share is a part of a larger one.
+    ids alone, or with ``stratified`` on their image labels too; the first ``percent``
+    of them, rounded half up, are the strong ones. So the choice is the same on every
+    machine and for every order of the annotation file, and for one seed a smaller share
+    is a part of a larger one.
+
+    A stratified choice holds every class, as long as it holds no fewer images than
+    there are classes, and keeps each near its share; see `order_by_class_share`.
 
     Raises:
         DataError: percent is not in (0, 100], or not one image would be strong.
@@ -43,7 +54,7 @@ def make_split(image_set: ImageSet, percent: float, seed: int) -> Split:
             f"a split of {percent} percent is not possible; give more than 0 and at "
             "most 100 percent"
         )
-    candidates = image_set.image_ids[image_set.has_boxes].tolist()
+    candidates = np.flatnonzero(image_set.has_boxes)
     share = Fraction(str(percent)) / 100 * len(candidates)
     num_strong = math.floor(share + Fraction(1, 2))
     if num_strong == 0:
@@ -51,8 +62,13 @@ def make_split(image_set: ImageSet, percent: float, seed: int) -> Split:
             f"{percent} percent of {len(candidates)} images with boxes is no strong "
             "image at all; raise the percentage"
         )
-    shuffled = sorted(candidates, key=lambda image_id: _rank(image_id, seed))
-    return Split(seed, percent, tuple(sorted(shuffled[:num_strong])))
+    ids = image_set.image_ids.tolist()
+    rows = np.array(sorted(candidates, key=lambda row: _rank(ids[row], seed)))
+    if stratified:
+        labels = image_set.image_labels[rows] == PRESENT
+        rows = rows[order_by_class_share(labels, num_strong)]
+    chosen = sorted(ids[row] for row in rows[:num_strong])
+    return Split(seed, percent, tuple(chosen), stratified)
 
 
 def _rank(image_id: int, seed: int) -> bytes:
@@ -105,30 +121,71 @@ def write_split(path: str | os.PathLike, split: Split) -> None:
 def read_split(path: str | os.PathLike) -> Split:
     """Reads what `write_split` wrote; `apply_split` checks it against a data set.
 
+    ``stratified`` may be left out.
+
     Raises:
         DataError: the file cannot be read or does not hold a split.
     """
     try:
         with open(path, encoding="utf-8") as file:
             content = json.load(file)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(
             f"{path}: the split cannot be read ({error}); write it anew"
         ) from error
-    kinds = {"seed": int, "percent": int | float, "strong_image_ids": list}
-    for field, kind in kinds.items():
-        if not isinstance(content, dict) or not isinstance(content.get(field), kind):
+    # Types and not isinstance(): in Python True is an int.
+    kinds = {
+        "seed": (int, NoneType),
+        "percent": (int, float),
+        "strong_image_ids": (list,),
+        "stratified": (bool,),
+    }
+    if isinstance(content, dict):
+        content.setdefault("stratified", False)
+    for field, field_kinds in kinds.items():
+        has_field = isinstance(content, dict) and field in content
+        if not has_field or type(content[field]) not in field_kinds:
             raise DataError(f"{path}, {field}: missing or malformed; write it anew")
+    if not 0 < content["percent"] <= 100:
+        raise DataError(
+            f"{path}, percent: {content['percent']} is not above 0 and at most 100; "
+            "correct it"
+        )
     ids = content["strong_image_ids"]
     for position, image_id in enumerate(ids):
-        if type(image_id) is not int:
+        if type(image_id) is not int or not -(2**63) <= image_id < 2**63:
             raise DataError(
                 f"{path}, strong_image_ids[{position}]: {image_id!r} is not an image "
                 "id; correct it"
             )
     if len(set(ids)) < len(ids):
         raise DataError(f"{path}, strong_image_ids: an id is listed twice; remove one")
-    return Split(content["seed"], content["percent"], tuple(sorted(ids)))
+    return Split(
+        content["seed"], content["percent"], tuple(sorted(ids)), content["stratified"]
+    )
+
+
+def format_split(image_set: ImageSet, split: Split) -> str:
+    """Says what was chosen of how many, above the table of `describe_supervision`.
+
+    Args:
+        image_set: the images before the split is applied.
+        split: the choice.
+
+    Raises:
+        DataError: as `apply_split` does.
+    """
+    mixed = apply_split(image_set, split)
+    if split.seed is None:
+        origin = f"{split.percent:.4g} percent, as listed"
+    else:
+        kind = ", stratified" if split.stratified else ""
+        origin = f"{split.percent:g} percent, seed {split.seed}{kind}"
+    heading = (
+        f"split: {len(split.strong_image_ids)} of {image_set.has_boxes.sum()} images "
+        f"with boxes keep them ({origin})"
+    )
+    return f"{heading}\n{describe_supervision(mixed)}"
 
 
 def describe_supervision(image_set: ImageSet) -> str:

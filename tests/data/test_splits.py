@@ -11,8 +11,9 @@ from ehsod_tf.data import (
     read_split,
     write_split,
 )
+from ehsod_tf.data.splits import format_split
 from ehsod_tf.errors import DataError
-from ehsod_tf.structures import UNKNOWN
+from ehsod_tf.structures import PRESENT, UNKNOWN
 
 
 @pytest.fixture
@@ -79,6 +80,66 @@ def test_only_images_with_boxes_are_chosen(image_set):
     assert max(split.strong_image_ids) < 110
 
 
+@pytest.fixture
+def rare_set(image_set):
+    """The forty images, with one class in all, one in two, and one in eight of them."""
+    labels = np.zeros((40, 3), np.int8)
+    labels[:, 0] = PRESENT
+    labels[[7, 31], 1] = PRESENT
+    labels[::5, 2] = PRESENT
+    return image_set._replace(image_labels=labels)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_stratified_split_shows_every_class(rare_set, seed):
+    split = make_split(rare_set, 7.5, seed, stratified=True)
+    assert split.stratified and len(split.strong_image_ids) == 3
+    mixed = apply_split(rare_set, split)
+    assert (mixed.image_labels[mixed.has_boxes] == PRESENT).any(axis=0).all()
+
+
+def test_a_drawn_split_may_miss_a_class(rare_set):
+    """Otherwise the test above would show nothing."""
+    shows = [
+        {107, 131} & set(make_split(rare_set, 7.5, seed).strong_image_ids)
+        for seed in range(20)
+    ]
+    assert not all(shows)
+
+
+def test_stratified_splits_are_nested_and_exact(rare_set):
+    shares = [
+        make_split(rare_set, percent, 5, stratified=True).strong_image_ids
+        for percent in (2.5, 10, 20, 80, 100)
+    ]
+    assert [len(share) for share in shares] == [1, 4, 8, 32, 40]
+    for smaller, larger in zip(shares, shares[1:], strict=False):
+        assert set(smaller) < set(larger)
+
+
+def test_a_stratified_split_depends_on_ids_not_on_the_order(rare_set):
+    turned = rare_set._replace(
+        image_ids=rare_set.image_ids[::-1], image_labels=rare_set.image_labels[::-1]
+    )
+    splits = [make_split(s, 25, 0, stratified=True) for s in (rare_set, turned)]
+    assert splits[0] == splits[1]
+    assert splits[0] != make_split(rare_set, 25, 1, stratified=True)
+
+
+def test_the_stratified_choice_is_the_same_in_every_version(rare_set):
+    """Pinned, since published results refer to a seed."""
+    split = make_split(rare_set, 10, seed=0, stratified=True)
+    assert split.strong_image_ids == (101, 107, 115, 130)
+
+
+def test_a_stratified_split_takes_only_images_with_boxes(rare_set):
+    has_boxes = np.arange(40) % 2 == 1
+    weak = rare_set._replace(has_boxes=has_boxes)
+    split = make_split(weak, 50, seed=0, stratified=True)
+    assert len(split.strong_image_ids) == 10
+    assert all(image_id % 2 for image_id in split.strong_image_ids)
+
+
 @pytest.mark.parametrize("percent", [0, -1, 100.5, float("nan")])
 def test_wrong_percentage(image_set, percent):
     with pytest.raises(DataError, match=f"{percent} percent"):
@@ -121,16 +182,30 @@ def test_an_image_without_boxes_cannot_be_made_strong(image_set):
         apply_split(weak, Split(0, 10, (104, 105)))
 
 
-def test_file_round_trip(image_set, tmp_path):
-    split = make_split(image_set, 12.5, seed=7)
+@pytest.mark.parametrize("stratified", [False, True])
+def test_file_round_trip(image_set, tmp_path, stratified):
+    split = make_split(image_set, 12.5, seed=7, stratified=stratified)
     write_split(tmp_path / "split.json", split)
     assert read_split(tmp_path / "split.json") == split
+
+
+def test_a_given_choice_has_no_seed(tmp_path):
+    split = Split(seed=None, percent=2.5, strong_image_ids=(4, 9))
+    write_split(tmp_path / "split.json", split)
+    assert read_split(tmp_path / "split.json") == split
+
+
+def test_a_file_of_the_first_version(tmp_path):
+    path = tmp_path / "split.json"
+    path.write_text('{"seed": 1, "percent": 10, "strong_image_ids": [4, 2]}')
+    assert read_split(path) == Split(1, 10, (2, 4), stratified=False)
 
 
 @pytest.mark.parametrize(
     "change, words",
     [
         ({"seed": "x"}, "seed"),
+        ({"stratified": 1}, "stratified"),
         ({"percent": None}, "percent"),
         ({"strong_image_ids": 3}, "strong_image_ids"),
         ({"strong_image_ids": [1, "2"]}, r"strong_image_ids\[1\]"),
@@ -142,6 +217,16 @@ def test_wrong_file(tmp_path, change, words):
     content = {"seed": 0, "percent": 10, "strong_image_ids": [1]} | change
     path.write_text(json.dumps(content))
     with pytest.raises(DataError, match=f"split.json.*{words}"):
+        read_split(path)
+
+
+@pytest.mark.parametrize("field", ["seed", "percent", "strong_image_ids"])
+def test_a_field_is_missing(tmp_path, field):
+    path = tmp_path / "split.json"
+    content = {"seed": 0, "percent": 10, "strong_image_ids": [1]}
+    del content[field]
+    path.write_text(json.dumps(content))
+    with pytest.raises(DataError, match=f"split.json, {field}: missing"):
         read_split(path)
 
 
@@ -177,3 +262,19 @@ def test_description_counts(make_image_set):
         "warning: no strong image shows dog",
         "warning: no strong image shows cow",
     ]
+
+
+@pytest.mark.parametrize(
+    "split, words",
+    [
+        (Split(3, 5, (101, 102)), "5 percent, seed 3"),
+        (Split(3, 5, (101, 102), True), "5 percent, seed 3, stratified"),
+        (Split(None, 200 / 30, (101, 102)), "6.667 percent, as listed"),
+    ],
+)
+def test_a_split_is_described(image_set, split, words):
+    image_set = image_set._replace(has_boxes=np.arange(40) < 30)
+    lines = format_split(image_set, split).splitlines()
+    assert lines[0] == f"split: 2 of 30 images with boxes keep them ({words})"
+    assert "\n".join(lines[1:]) == describe_supervision(apply_split(image_set, split))
+    assert "no strong image shows cow" in lines[-1]
