@@ -1,7 +1,16 @@
-"""Pictures and pages for people: drawn boxes, charts and the report of a run."""
+"""Pictures and pages for people: drawn boxes, charts, reports of runs and of data."""
 
 from ehsod_tf.visualization.drawing import draw_boxes
+from ehsod_tf.visualization.inspection import write_inspection
+from ehsod_tf.visualization.inspection_text import format_inspection
 from ehsod_tf.visualization.report import Sample, write_report
 from ehsod_tf.visualization.samples import draw_samples
 
-__all__ = ["Sample", "draw_boxes", "draw_samples", "write_report"]
+__all__ = [
+    "Sample",
+    "draw_boxes",
+    "draw_samples",
+    "format_inspection",
+    "write_inspection",
+    "write_report",
+]

@@ -1,4 +1,4 @@
-"""Line charts as inline SVG: no script, no file beside the page, light and dark.
+"""Line and bar charts as inline SVG: no script, no second file, light and dark.
 
 Colours come from the page's style sheet (`ehsod_tf.visualization.html`), so that one
 chart serves both schemes.
@@ -7,10 +7,17 @@ chart serves both schemes.
 import math
 from collections.abc import Sequence
 from html import escape
+from itertools import pairwise
 from typing import NamedTuple
 
 WIDTH, HEIGHT = 360, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 10, 8, 24
+
+# Width of a letter of the ticks, in units of the chart.
+_TICK_LETTER = 6.2
+
+# A single bar over the whole chart would not look like one.
+_WIDEST_BAR = 90
 
 # The style sheet holds as many colours for lines.
 MAX_SERIES = 5
@@ -59,6 +66,58 @@ def draw_line_chart(title: str, series: Sequence[Series], x_name: str) -> str:
         f'</figcaption><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         f'aria-label="{label}">{"".join(parts)}</svg></figure>'
     )
+
+
+def draw_bar_chart(
+    title: str, note: str, names: Sequence[str], counts: Sequence[int]
+) -> str:
+    """Draws a bar for each name; the counts stand above the bars where there is room.
+
+    Args:
+        title: heading of the chart.
+        note: what is counted, by what.
+        names: n names of the bars.
+        counts: n whole numbers from 0.
+
+    Returns:
+        An HTML ``<figure>``.
+
+    Raises:
+        ValueError: there are no bars.
+    """
+    _require_bars(title, counts)
+    ticks = [(i + 0.5, name) for i, name in enumerate(names)]
+    return _draw_bars(title, note, names, counts, ticks)
+
+
+def draw_histogram(
+    title: str, note: str, edges: Sequence[float], counts: Sequence[int]
+) -> str:
+    """Draws counts on a logarithmic axis, with ticks at the powers of two.
+
+    Args:
+        title: heading of the chart.
+        note: what is counted, by what.
+        edges: n + 1 positive edges, each the same factor above the last.
+        counts: n whole numbers from 0.
+
+    Returns:
+        An HTML ``<figure>``.
+
+    Raises:
+        ValueError: there are no bars.
+    """
+    _require_bars(title, counts)
+    octaves = [math.log2(edge) for edge in edges]
+    width = (octaves[-1] - octaves[0]) / len(counts)
+    # The margins absorb rounding.
+    whole = range(math.ceil(octaves[0] - 1e-9), math.floor(octaves[-1] + 1e-9) + 1)
+    ticks = [((octave - octaves[0]) / width, _name_power(octave)) for octave in whole]
+    names = [
+        f"{low:.3g} to {high:.3g}"
+        for low, high in zip(edges[:-1], edges[1:], strict=True)
+    ]
+    return _draw_bars(title, note, names, counts, ticks)
 
 
 def choose_ticks(
@@ -162,3 +221,73 @@ def _draw_line(number, line, x_axis, y_axis, x_name):
 
 def _format(value):
     return f"{value:.4g}"
+
+
+def _require_bars(title, counts):
+    if not len(counts):
+        raise ValueError(f"chart {title!r} has no bars")
+
+
+def _draw_bars(title, note, names, counts, ticks):
+    """Draws bars of equal width; the places of the ticks count in bars."""
+    pitch = min((WIDTH - _LEFT - _RIGHT) / len(counts), _WIDEST_BAR)
+    # Room for the counts above the bars.
+    y_axis = _Axis(0.0, 1.08 * max(1, *counts), HEIGHT - _BOTTOM, _TOP)
+    parts = [_draw_count_grid(y_axis), _draw_bar_ticks(ticks, pitch)]
+    is_roomy = _TICK_LETTER * max(len(f"{count:,}") for count in counts) <= pitch
+    for i, (name, count) in enumerate(zip(names, counts, strict=True)):
+        x = _LEFT + i * pitch
+        parts.append(_draw_bar(x, pitch, y_axis, name, count, is_roomy))
+    label = escape(f"{title}: {note}", quote=True)
+    return (
+        f'<figure class="chart"><figcaption><b>{escape(title)}</b> '
+        f'<span class="wide">{escape(note)}</span></figcaption>'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">'
+        f"{''.join(parts)}</svg></figure>"
+    )
+
+
+def _draw_bar(x, pitch, y_axis, name, count, is_roomy):
+    base, y = y_axis.start, y_axis.place(count)
+    # A single object among thousands must not vanish.
+    y = min(y, base - 1.5) if count else base
+    gap = min(1.0, pitch / 8)
+    number = (
+        f'<text class="count" text-anchor="middle" x="{x + pitch / 2:.1f}" '
+        f'y="{y - 3:.1f}">{count:,}</text>'
+        if is_roomy and count
+        else ""
+    )
+    # The whole height, unseen, for the mouse to find.
+    return (
+        f'<rect class="column" x="{x + gap:.1f}" y="{y:.1f}" '
+        f'width="{pitch - 2 * gap:.1f}" height="{base - y:.1f}"/>{number}'
+        f'<rect class="spot" x="{x:.1f}" y="{_TOP}" width="{pitch:.1f}" '
+        f'height="{base - _TOP}"><title>{escape(name)}: {count:,}</title></rect>'
+    )
+
+
+def _draw_count_grid(y_axis):
+    return "".join(
+        f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" '
+        f'y2="{y:.1f}"/><text class="tick" text-anchor="end" x="{_LEFT - 6}" '
+        f'y="{y + 3.5:.1f}">{value:,.0f}</text>'
+        for value in choose_ticks(0.0, y_axis.high, 5, whole=True)
+        for y in [y_axis.place(value)]
+    )
+
+
+def _draw_bar_ticks(ticks, pitch):
+    """Draws as many names as fit beside each other."""
+    widest = _TICK_LETTER * (max((len(name) for _, name in ticks), default=0) + 1)
+    distance = min((b[0] - a[0] for a, b in pairwise(ticks)), default=1.0) * pitch
+    every = math.ceil(widest / distance)
+    return "".join(
+        f'<text class="tick" text-anchor="middle" x="{_LEFT + place * pitch:.1f}" '
+        f'y="{HEIGHT - 9}">{escape(name)}</text>'
+        for place, name in ticks[::every]
+    )
+
+
+def _name_power(octave):
+    return str(2**octave) if octave >= 0 else f"1/{2**-octave}"

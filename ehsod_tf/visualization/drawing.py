@@ -29,10 +29,12 @@ def draw_boxes(
     classes: Sequence[int],
     class_names: Sequence[str],
     scores: Sequence[float] | None = None,
+    ignored: Sequence[bool] | None = None,
 ) -> np.ndarray:
     """Draws boxes with their class names, and scores if there are any.
 
     Lines and letters grow with the image. Better scores are drawn over worse ones.
+    Ignored boxes are dashed. A label that would lie on the same one is left out.
 
     Args:
         image: [H, W, 3] uint8, left as it is.
@@ -40,6 +42,7 @@ def draw_boxes(
         classes: n class indices.
         class_names: the K class names.
         scores: n scores in [0, 1].
+        ignored: [n] True for crowds and difficult objects.
 
     Returns:
         A new image, [H, W, 3] uint8.
@@ -48,12 +51,17 @@ def draw_boxes(
     draw = ImageDraw.Draw(canvas)
     width = 1 + round(max(canvas.size) / 400)
     font = ImageFont.load_default(_choose_font_size(canvas.size))
+    labels: dict[str, list[tuple]] = {}
     order = range(len(boxes)) if scores is None else np.argsort(scores, kind="stable")
     for i in order:
         text = class_names[classes[i]]
         if scores is not None:
             text = f"{text} {scores[i]:.2f}"
-        _draw_box(draw, boxes[i], text, choose_color(int(classes[i])), width, font)
+        outline = _outline if ignored is None or not ignored[i] else _outline_dashed
+        color = choose_color(int(classes[i]))
+        corners = _round_box(boxes[i])
+        outline(draw, corners, color, width)
+        _draw_label(draw, corners, text, color, font, labels.setdefault(text, []))
     return np.array(canvas)
 
 
@@ -69,30 +77,57 @@ def _choose_font_size(size):
     return min(max(9, 7 + math.sqrt(size[0] * size[1]) / 48), 28)
 
 
-def _draw_box(draw, box, text, color, width, font):
+def _round_box(box):
+    """Returns the first and last pixel, (xmin, ymin, xmax, ymax), as Pillow has it."""
     # The box [0, 0, 1, 1] is the first pixel, which Pillow counts from 0 to 0.
     ymin, xmin, ymax, xmax = (round(float(side)) for side in box)
-    corners = xmin, ymin, max(xmin, xmax - 1), max(ymin, ymax - 1)
+    return xmin, ymin, max(xmin, xmax - 1), max(ymin, ymax - 1)
+
+
+def _outline(draw, corners, color, width):
     if width > 1:
         # A hairline sets the box off from a background of its own colour.
         outer = corners[0] - 1, corners[1] - 1, corners[2] + 1, corners[3] + 1
         draw.rectangle(outer, outline=_contrast(color))
     draw.rectangle(corners, outline=color, width=width)
-    _draw_label(draw, (xmin, ymin), text, color, font)
 
 
-def _draw_label(draw, corner, text, color, font):
-    """Writes on a patch above the box or, where there is no room, inside it."""
+def _outline_dashed(draw, corners, color, width):
+    xmin, ymin, xmax, ymax = corners
+    dash = 3 * width
+    for x in range(xmin, xmax + 1, 2 * dash):
+        end = min(x + dash, xmax + 1) - 1
+        draw.rectangle((x, ymin, end, ymin + width - 1), fill=color)
+        draw.rectangle((x, ymax - width + 1, end, ymax), fill=color)
+    for y in range(ymin, ymax + 1, 2 * dash):
+        end = min(y + dash, ymax + 1) - 1
+        draw.rectangle((xmin, y, xmin + width - 1, end), fill=color)
+        draw.rectangle((xmax - width + 1, y, xmax, end), fill=color)
+
+
+def _draw_label(draw, corners, text, color, font, earlier):
+    """Writes on a patch above the box or, where there is no room, inside it.
+
+    Does not if the patch would touch one of the `earlier` ones, else adds it to them.
+    """
     image_width, image_height = draw.im.size
     left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
     margin = max(1, round(font.size / 8))
     width, height = right - left + 2 * margin, bottom - top + 2 * margin
-    x = max(0, min(corner[0], image_width - width))
-    y = corner[1] - height if corner[1] >= height else corner[1]
+    x = max(0, min(corners[0], image_width - width))
+    y = corners[1] - height if corners[1] >= height else corners[1]
     y = max(0, min(y, image_height - height))
-    draw.rectangle((x, y, x + width - 1, y + height - 1), fill=color)
+    patch = x, y, x + width - 1, y + height - 1
+    if any(_overlap(patch, other) for other in earlier):
+        return
+    earlier.append(patch)
+    draw.rectangle(patch, fill=color)
     origin = x + margin - left, y + margin - top
     draw.text(origin, text, fill=_contrast(color), font=font)
+
+
+def _overlap(a, b):
+    return a[0] <= b[2] and b[0] <= a[2] and a[1] <= b[3] and b[1] <= a[3]
 
 
 def _contrast(color):

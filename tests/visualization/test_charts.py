@@ -1,4 +1,4 @@
-"""Line charts: ticks, and points in their places."""
+"""Charts: ticks, and points and bars in their places."""
 
 import re
 
@@ -8,6 +8,8 @@ from ehsod_tf.visualization.charts import (
     MAX_SERIES,
     Series,
     choose_ticks,
+    draw_bar_chart,
+    draw_histogram,
     draw_line_chart,
 )
 
@@ -85,3 +87,73 @@ def test_names_are_escaped():
 def test_unusable_lines_are_refused(series):
     with pytest.raises(ValueError, match="needs 1 to"):
         draw_line_chart("title", series, "epoch")
+
+
+def _read_bars(chart):
+    """(x, width, height) of the bars."""
+    pattern = (
+        r'<rect class="column" x="([^"]*)" y="[^"]*" width="([^"]*)" height="([^"]*)"'
+    )
+    return [tuple(map(float, bar)) for bar in re.findall(pattern, chart)]
+
+
+def _read_ticks(chart):
+    """{text: x} of the ticks of the x axis."""
+    pattern = r'<text class="tick" text-anchor="middle" x="([^"]*)" y="[^"]*">([^<]*)<'
+    return {text: float(x) for x, text in re.findall(pattern, chart)}
+
+
+def test_bars_are_as_high_as_their_counts():
+    chart = draw_bar_chart("boxes", "by size", ["0", "1", "2-3"], [100, 0, 50])
+    (x1, width, high), (x2, _, none), (x3, _, half) = _read_bars(chart)
+    assert high == pytest.approx(2 * half, abs=0.2) and none == 0
+    assert x3 - x2 == pytest.approx(x2 - x1) and x2 - x1 >= width
+    ticks = _read_ticks(chart)
+    assert ticks["2-3"] == pytest.approx(x3 + width / 2, abs=0.2)
+    for text in ("0: 100", "1: 0", "2-3: 50"):
+        assert f"{text}</title>" in chart
+
+
+def test_small_count_is_not_lost_beside_a_large_one():
+    chart = draw_bar_chart("boxes", "by size", ["a", "b", "c"], [1, 0, 10**6])
+    assert _read_bars(chart)[0][2] >= 1 and _read_bars(chart)[1][2] == 0
+
+
+@pytest.mark.parametrize("num_bars, has_numbers", [(5, True), (60, False)])
+def test_counts_stand_above_bars_where_there_is_room(num_bars, has_numbers):
+    names = [str(i) for i in range(num_bars)]
+    chart = draw_bar_chart(
+        "boxes", "by number", names, [1000 + i for i in range(num_bars)]
+    )
+    assert ('class="count"' in chart) == has_numbers
+    assert len(_read_bars(chart)) == num_bars
+    xs = list(_read_ticks(chart).values())
+    # The names are two letters at most, of about 6 units each.
+    assert all(b - a >= 15 for a, b in zip(xs[:-1], xs[1:], strict=True))
+
+
+def test_histogram_has_ticks_at_powers_of_two():
+    edges = [2.0 ** (k / 2) for k in range(-2, 5)]
+    chart = draw_histogram("sizes", "pixels", edges, [1, 2, 3, 4, 5, 6])
+    bars, ticks = _read_bars(chart), _read_ticks(chart)
+    assert list(ticks) == ["1/2", "1", "2", "4"]
+    for text, bar in (("1/2", 0), ("1", 2), ("2", 4)):
+        assert ticks[text] == pytest.approx(bars[bar][0], abs=1.1)
+    assert "0.707 to 1: 2</title>" in chart
+
+
+def test_histogram_of_one_centred_bin():
+    chart = draw_histogram("ratios", "", [2**-0.25, 2**0.25], [7])
+    [(x, width, _)] = _read_bars(chart)
+    assert _read_ticks(chart)["1"] == pytest.approx(x + width / 2, abs=0.2)
+
+
+def test_bar_chart_escapes_its_texts():
+    chart = draw_bar_chart('<a "b">', "<c>", ["<d>"], [1])
+    for raw in ("<a", "<c>", "<d>", '"b"'):
+        assert raw not in chart
+
+
+def test_chart_without_bars_is_refused():
+    with pytest.raises(ValueError, match="'sizes' has no bars"):
+        draw_histogram("sizes", "", [1.0], [])

@@ -76,3 +76,27 @@ def test_first_21_classes_have_colors_of_their_own():
     colors = [choose_color(k) for k in range(25)]
     assert len(set(colors[:21])) == 21
     assert colors[21:] == colors[:4]
+
+
+@pytest.mark.parametrize("ignored", [True, False])
+def test_ignored_box_is_dashed(ignored):
+    image = _make_gray(200, 200)
+    boxes = [[80, 50, 150, 180]]
+    drawn = draw_boxes(image, boxes, [3], NAMES, ignored=[ignored])
+    painted = (drawn == choose_color(3)).all(axis=-1)
+    sides = [painted[149, 50:180], painted[80:150, 50], painted[80:150, 179]]
+    for side in sides:
+        assert 0.3 < side.mean() < 0.7 if ignored else side.all()
+    outside = painted.copy()
+    outside[60:150, 50:180] = False
+    assert not outside.any()
+
+
+def test_same_labels_do_not_lie_on_each_other():
+    boxes = [[80, 50, 150, 180], [84, 54, 150, 180]]
+    same = draw_boxes(_make_gray(200, 200), boxes, [0, 0], ["cat"])
+    alone = draw_boxes(_make_gray(200, 200), boxes[:1], [0], ["cat"])
+    label = (slice(60, 80), slice(50, 90))
+    np.testing.assert_array_equal(same[label], alone[label])
+    other = draw_boxes(_make_gray(200, 200), boxes, [0, 1], ["cat", "dog"])
+    assert (other[label] != alone[label]).any()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ehsod_tf.visualization.html import Bar, render_table
+from ehsod_tf.visualization.html import Bar, format_number, render_table
 from ehsod_tf.visualization.report import Sample, write_report
 
 NASTY = '<script>alert("x")</script> & http://example.org'
@@ -160,3 +160,17 @@ def test_report_of_an_evaluation_alone(write):
 )
 def test_bar_has_the_length_of_its_number(value, width):
     assert f'style="width:{width}"' in render_table(["", "AP"], [["cat", Bar(value)]])
+
+
+def test_bar_of_a_count_is_a_share_of_the_full_one():
+    for full, width in ((200, "25.0%"), (0, "100.0%")):
+        html = render_table(["", "boxes"], [["cat", Bar(50, full)]])
+        assert f'style="width:{width}"' in html and "<span>50</span>" in html
+
+
+@pytest.mark.parametrize(
+    "value, text",
+    [(None, "–"), (7, "7"), (118000, "118,000"), (0.5, "0.5000"), (0, "0")],
+)
+def test_numbers(value, text):
+    assert format_number(value) == text

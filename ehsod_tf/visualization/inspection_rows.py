@@ -1,0 +1,95 @@
+"""What the page and the terminal text of ``ehsod inspect`` both say, as rows.
+
+``summary`` is an `ehsod_tf.data.statistics.DataSetSummary` throughout.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Pair(NamedTuple):
+    """Two classes that some image shows together.
+
+    Attributes:
+        first: class index.
+        second: class index, above `first`.
+        both: images that show both.
+        share: `both` divided by the images that show either.
+    """
+
+    first: int
+    second: int
+    both: int
+    share: float
+
+
+def list_supervision(summary) -> list[tuple[str, int]]:
+    """Lists the kinds of images and their numbers; kinds without any are left out."""
+    rows = [
+        ("strong", summary.num_strong - summary.num_empty),
+        ("strong, without any object", summary.num_empty),
+        ("weak, all labels known", summary.num_weak - summary.num_partial),
+        ("weak, some labels unknown", summary.num_partial),
+        ("nothing known", summary.num_unlabelled),
+    ]
+    return [row for row in rows if row[1]]
+
+
+def list_size_classes(summary) -> list[tuple[str, int]]:
+    """Lists COCO's small, medium and large with their objects."""
+    names = ("small < 32²", "medium < 96²", "large")
+    return list(zip(names, summary.size_classes, strict=True))
+
+
+def list_warnings(summary) -> list[str]:
+    """Says which classes lack images, and which only boxes."""
+    unboxed = summary.strong_images == 0
+    absent = unboxed & (summary.weak_images == 0)
+    warnings = []
+    if absent.any():
+        warnings.append(f"No image shows {_join(summary, absent)}.")
+    if not summary.num_strong:
+        warnings.append("No image has boxes, so boxes cannot be learnt.")
+    elif (unboxed & ~absent).any():
+        warnings.append(
+            f"No strong image shows {_join(summary, unboxed & ~absent)}: boxes of "
+            "these classes cannot be learnt. Draw some, or choose the strong images "
+            "class by class (ehsod split --stratified)."
+        )
+    return warnings
+
+
+def rank_classes(summary, count: int) -> list[int]:
+    """Returns the `count` classes that most images show, the most frequent first."""
+    num_images = np.diag(summary.co_occurrence)
+    order = np.argsort(-num_images, kind="stable")[:count]
+    return [int(k) for k in order if num_images[k]]
+
+
+def rank_pairs(summary, count: int) -> list[Pair]:
+    """Returns the `count` pairs that most often come together if either does.
+
+    Classes that never come apart cannot be told apart by image labels.
+    """
+    both = np.triu(summary.co_occurrence, k=1)
+    firsts, seconds = np.nonzero(both)
+    num_images = np.diag(summary.co_occurrence)
+    together = both[firsts, seconds]
+    shares = together / (num_images[firsts] + num_images[seconds] - together)
+    order = np.lexsort((-together, -shares))[:count]
+    columns = (firsts, seconds, together, shares)
+    return [Pair(*(column[i].item() for column in columns)) for i in order]
+
+
+def name_bins(histogram) -> list[str]:
+    """Names the bins of whole numbers, such as "8" and "9–16"."""
+    lows, highs = histogram.edges[:-1].tolist(), (histogram.edges[1:] - 1).tolist()
+    return [
+        str(low) if low == high else f"{low}–{high}"
+        for low, high in zip(lows, highs, strict=True)
+    ]
+
+
+def _join(summary, mask):
+    return ", ".join(summary.class_names[k] for k in np.flatnonzero(mask))

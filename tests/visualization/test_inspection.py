@@ -1,0 +1,228 @@
+"""The inspection page: all it was given, samples of each kind, sets of any size."""
+
+import re
+from html import unescape
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from small_sets import make_image_set
+
+from ehsod_tf.data.statistics import summarize
+from ehsod_tf.structures import ABSENT, PRESENT, UNKNOWN
+from ehsod_tf.visualization import write_inspection
+from ehsod_tf.visualization.annotated_images import choose_images, draw_card
+from ehsod_tf.visualization.drawing import choose_color
+
+NASTY = '<b onclick="x">&amp; http://example.org'
+
+
+@pytest.fixture
+def mixed_set(tmp_path):
+    p, a, u = PRESENT, ABSENT, UNKNOWN
+    labels = [[p, a, a], [p, p, a], [a, p, u], [a, a, p], [u, u, u]]
+    boxed = [True, True, False, False, False]
+    return make_image_set(tmp_path, labels, boxed, ["cat", NASTY, "tree"])
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(image_set, problems=(), notes=()):
+        path = tmp_path / "page.html"
+        write_inspection(
+            path,
+            title=NASTY,
+            image_set=image_set,
+            summary=summarize(image_set),
+            problems=problems,
+            notes=notes,
+        )
+        text = path.read_text(encoding="utf-8")
+        PageParser(text)
+        return text
+
+    return write
+
+
+class PageParser(HTMLParser):
+    """Checks that every tag is closed and that nothing comes from outside."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open = []
+        self.feed(text)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        assert tag not in ("script", "link", "iframe", "object", "base")
+        for name, value in attrs:
+            assert not name.startswith("on")
+            if name in ("src", "href", "srcset", "data"):
+                assert value.startswith("data:image/jpeg;base64,")
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        pass
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def read_tiles(text):
+    tiles = re.findall(r"<b>(\w+)</b><strong>([\d,]+)</strong>", text)
+    return {name: int(number.replace(",", "")) for name, number in tiles}
+
+
+def test_tiles(write, mixed_set):
+    assert read_tiles(write(mixed_set, [("f", "r", "", "bad")])) == {
+        **{"Images": 5, "Strong": 2, "Weak": 2, "Boxes": 3, "Classes": 3},
+        "Problems": 1,
+    }
+
+
+def test_all_problems_and_notes_are_listed(write, mixed_set):
+    problems = [(f"file{i}", f"record{i}", "bbox", f"fault{i}") for i in range(300)]
+    text = write(mixed_set, problems, ["note one", "note two"])
+    for i in range(300):
+        cells = (f"file{i}", f"record{i}", "bbox", f"fault{i}")
+        assert "".join(f"<td>{cell}</td>" for cell in cells) in text
+    assert "<li>note one</li><li>note two</li>" in text
+
+
+def test_class_table(write, mixed_set):
+    rows = re.findall(r"<tr><td>(cat|tree)</td>(.*?)</tr>", write(mixed_set))
+    counts = {name: re.findall(r"<span>([\d,]+)</span>", cells) for name, cells in rows}
+    assert counts == {"cat": ["2", "0", "2"], "tree": ["0", "1", "0"]}
+
+
+def test_class_without_strong_image_is_a_warning(write, mixed_set):
+    [warnings] = re.findall('<ul class="warnings">(.*?)</ul>', write(mixed_set))
+    assert "No strong image shows tree:" in warnings and "cat" not in warnings
+
+
+def test_no_warning_without_cause(write, tmp_path):
+    image_set = make_image_set(tmp_path, [[PRESENT, PRESENT]], [True], ["cat", "dog"])
+    assert '<ul class="warnings">' not in write(image_set)
+
+
+def test_all_text_is_escaped(write, mixed_set):
+    mixed_set.image_names[0] = NASTY
+    text = write(mixed_set, [(NASTY,) * 4], [NASTY])
+    assert NASTY not in text
+    # Title twice, problem, note, class table, image name, picture, chips of two
+    # pictures, heat map as column, as row and in its cells, pair.
+    assert unescape(text).count(NASTY) >= 2 + 4 + 1 + 1 + 2 + 2 + 2 + 1
+
+
+def test_name_that_is_not_utf8(write, mixed_set):
+    mixed_set.image_names[0] = "caf\udce9.jpg"
+    assert "caf\\udce9.jpg" in write(mixed_set, [("caf\udce9.jpg", "", "", "bad")])
+
+
+def test_heat_map_tells_shares_of_the_row(write, mixed_set):
+    text = unescape(write(mixed_set))
+    assert f"1 of 2 images with cat also show {NASTY}" in text
+    assert f"0 of 1 images with tree also show {NASTY}" in text
+    assert re.search(
+        r'--shade:0\.50" title="1 of 2 [^\n]{,80} also show cat">50<', text
+    )
+
+
+@pytest.mark.parametrize("boxed", [True, False])
+@pytest.mark.parametrize(
+    "labels", [[], [[ABSENT]], [[PRESENT]], [[ABSENT], [PRESENT]], [[UNKNOWN]]]
+)
+def test_smallest_sets(write, tmp_path, labels, boxed):
+    image_set = make_image_set(tmp_path, labels, [boxed] * len(labels), ["cat"])
+    tiles = read_tiles(write(image_set))
+    assert tiles["Images"] == len(labels) and tiles["Problems"] == 0
+
+
+def test_many_classes(write, tmp_path):
+    rng = np.random.default_rng(0)
+    labels = rng.choice([PRESENT, ABSENT], (40, 80), p=[0.1, 0.9])
+    labels[0] = ABSENT
+    names = [f"class {k:02}" for k in range(80)]
+    text = write(make_image_set(tmp_path, labels, [True] * 20 + [False] * 20, names))
+    assert text.count('<figure class="card">') == 24
+    assert "The 20 most frequent of 80 classes." in text
+    assert text.count("--shade:") == 20 * 20
+    assert len(text) < 1_000_000
+    for name in names:
+        assert f"<tr><td>{name}</td>" in text
+
+
+def test_every_class_is_among_the_chosen(tmp_path):
+    labels = np.full([60, 30], ABSENT)
+    labels[np.arange(60), np.arange(60) // 2] = PRESENT
+    labels[::7, 3] = PRESENT
+    boxed = np.arange(60) % 3 == 0
+    image_set = make_image_set(tmp_path, labels, boxed, [f"c{k}" for k in range(30)])
+    strong, weak = choose_images(image_set, 30)
+    assert len(strong) == len(weak) == 15
+    assert boxed[strong].all() and not boxed[weak].any()
+    assert (labels[strong + weak] == PRESENT).any(axis=0).all()
+    assert choose_images(image_set, 30) == (strong, weak)
+    assert choose_images(image_set, 30, seed=1) != (strong, weak)
+
+
+@pytest.mark.parametrize(
+    "num_strong, count, expected", [(2, 6, (2, 4)), (9, 6, (5, 1))]
+)
+def test_a_rare_kind_is_shown_whole(tmp_path, num_strong, count, expected):
+    boxed = np.arange(10) < num_strong
+    image_set = make_image_set(tmp_path, [[PRESENT]] * 10, boxed, ["cat"])
+    strong, weak = choose_images(image_set, count)
+    assert (len(strong), len(weak)) == expected
+    assert len(set(strong + weak)) == count
+
+
+def test_images_of_which_nothing_is_known_are_not_samples(mixed_set):
+    assert choose_images(mixed_set, 24) == ([0, 1], [2, 3])
+
+
+def test_card_of_a_strong_image_has_boxes_in_their_place(mixed_set):
+    card = draw_card(mixed_set, 0)
+    # 80 x 60 pixels are magnified 4 times.
+    assert card.image.shape == (240, 320, 3)
+    for row, column in ((120, 160), (199, 160), (160, 80), (160, 239)):
+        np.testing.assert_array_equal(card.image[row, column], choose_color(0))
+    assert (np.abs(card.image[160, 160].astype(int) - 128) < 3).all()
+    assert card.chips == [("cat", choose_color(0))]
+
+
+def test_card_of_a_weak_image_has_labels_alone(mixed_set):
+    card = draw_card(mixed_set, 2)
+    assert (np.abs(card.image.astype(int) - 128) < 3).all()
+    assert card.chips == [(NASTY, choose_color(1))] and card.note == "unknown: tree"
+
+
+def test_ignored_objects_are_dashed_and_counted(mixed_set):
+    image_set = mixed_set._replace(ignored=np.array([True, False, False]))
+    card = draw_card(image_set, 0)
+    assert "1 ignored (dashed)" in card.note
+    edge = (card.image[199, 80:240] == choose_color(0)).all(axis=1)
+    assert 0.3 < edge.mean() < 0.7
+
+
+@pytest.mark.parametrize("size", [(1, 3000), (3000, 1), (700, 900)])
+def test_pictures_are_small(tmp_path, size):
+    image_set = make_image_set(tmp_path, [[PRESENT]], [True], ["cat"], size)
+    height, width, _ = draw_card(image_set, 0).image.shape
+    assert max(height, width) == 320 and min(height, width) >= 8
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no image", b"\xff\xd8\xff\xe0\0\x10"])
+def test_file_that_cannot_be_decoded_is_told(write, mixed_set, tmp_path, content):
+    path = tmp_path / "0.jpg"
+    path.unlink() if content is None else path.write_bytes(content)
+    text = write(mixed_set)
+    assert text.count("cannot be shown: ") == 1 and "replace the file" in text
+
+
+def test_file_that_breaks_off_is_told(write, mixed_set, tmp_path):
+    path = tmp_path / "0.jpg"
+    path.write_bytes(path.read_bytes()[:-200])
+    assert write(mixed_set).count("cannot be shown: ") == 1
