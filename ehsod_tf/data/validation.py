@@ -1,136 +1,95 @@
 """Checks of a data set before any training starts, reported all at once."""
 
 import os
-from collections.abc import Iterable
-from difflib import get_close_matches
-from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
+from ehsod_tf.data.columns import select_images
+from ehsod_tf.data.image_checks import check_image_files
+from ehsod_tf.data.problems import Findings
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import PRESENT, ImageSet
-
-# What tf.io.decode_image reads.
-IMAGE_FORMATS = ("BMP", "GIF", "JPEG", "PNG")
 
 # Annotators' tools round outwards, so that a box may end up to a pixel beyond the edge.
 EDGE_TOLERANCE = 1.0
 
-_NAMED_PROBLEMS = 10
+_NAMED_IMAGES = 5
 
 
-class Problem(NamedTuple):
-    """One thing that is wrong, and where.
-
-    Attributes:
-        file: path of the file or folder.
-        record: the record in it, e.g. "annotation 17"; "" for the file as a whole.
-        field: the field of the record, e.g. "bbox"; "" for the record as a whole.
-        message: what is wrong and what to do about it.
-    """
-
-    file: str
-    record: str
-    field: str
-    message: str
-
-    def __str__(self) -> str:
-        place = ", ".join(part for part in self[:3] if part)
-        return f"{place}: {self.message}"
-
-
-def raise_problems(problems: list[Problem]) -> None:
-    """Raises one DataError that names the problems; does nothing if there are none.
-
-    A single problem makes a message of one line. Of several, the first ten follow a
-    heading, one on each line.
-    """
-    if not problems:
-        return
-    if len(problems) == 1:
-        raise DataError(str(problems[0]))
-    lines = [f"{len(problems)} problems in the data:"]
-    lines += [f"  {problem}" for problem in problems[:_NAMED_PROBLEMS]]
-    if len(problems) > _NAMED_PROBLEMS:
-        lines.append(f"  and {len(problems) - _NAMED_PROBLEMS} more")
-    raise DataError("\n".join(lines))
-
-
-def check_class_names(
-    class_names: Iterable[str], known_names: Iterable[str], source: str
-) -> None:
-    """Raises DataError for an unknown, repeated or missing class name."""
-    class_names, known_names = list(class_names), list(known_names)
-    if not class_names:
-        raise DataError(f"{source}: the class list is empty; name at least one class")
-    for position, name in enumerate(class_names):
-        if name not in known_names:
-            raise DataError(
-                f"{source}: no class is called {name!r}; {suggest(name, known_names)}"
-            )
-        if name in class_names[:position]:
-            raise DataError(f"{source}: class {name!r} is listed twice; keep one")
-
-
-def suggest(name: str, known_names: Iterable[str]) -> str:
-    """Says which of the known names were probably meant, or what there is."""
-    known_names = list(known_names)
-    close = get_close_matches(name, known_names, n=3)
-    if close:
-        return "did you mean " + " or ".join(map(repr, close)) + "?"
-    shown = ", ".join(known_names[:20]) + (", ..." if len(known_names) > 20 else "")
-    return f"known are: {shown}"
-
-
-def validate(image_set: ImageSet, *, check_files: bool = True) -> None:
-    """Raises one DataError if the set is not fit for training or evaluation.
+def validate(
+    image_set: ImageSet,
+    *,
+    check_files: bool = True,
+    check_pixels: bool = False,
+    findings: Findings | None = None,
+) -> ImageSet:
+    """Returns the images that are fit for training and evaluation.
 
     Args:
         image_set: what a reader gave.
-        check_files: also look for every image file and read its header, to compare
-            its format and size with the annotation.
+        check_files: also look for every image file and compare its format and size, as
+            its header gives them, with the annotation, and look at its last bytes for
+            whether it is complete.
+        check_pixels: also decode every file, as training will. Takes about as long as
+            an epoch's input.
+        findings: takes the problems, and the images concerned are left out.
+
+    Returns:
+        The set without the images that something is wrong with.
+
+    Raises:
+        DataError: problems were found and `findings` is None; or the set holds no
+            image, or none is left, or none is annotated with any class.
     """
+    found = Findings() if findings is None else findings
     if not image_set.image_names:
+        raise DataError(_describe_empty_set(found))
+    num_earlier = len(found.problems)
+    is_sound = _check_ids(image_set, found) & _check_boxes(image_set, found)
+    if check_files or check_pixels:
+        is_sound &= _check_files(image_set, check_pixels, found)
+    if findings is None:
+        found.settle()
+    if not is_sound.any():
         raise DataError(
-            "the data set holds no image; check the annotation file or list"
+            f"all {len(is_sound)} images were left out; first: "
+            f"{found.problems[num_earlier]}"
         )
-    problems = [
-        *_find_repeated_ids(image_set),
-        *_find_bad_boxes(image_set),
-        *_find_missing_annotation(image_set),
-    ]
-    if check_files:
-        problems += _find_bad_files(image_set)
-    raise_problems(problems)
+    kept = select_images(image_set, is_sound)
+    _require_annotation(kept)
+    return kept
 
 
-def _find_repeated_ids(image_set: ImageSet) -> list[Problem]:
+def _describe_empty_set(found: Findings) -> str:
+    message = "the data set holds no image; check the annotation file or list"
+    if found.problems:
+        return f"{message} ({len(found.problems)} problems; first: {found.problems[0]})"
+    return f"{message} ({found.notes[-1]})" if found.notes else message
+
+
+def _check_ids(image_set: ImageSet, found: Findings) -> np.ndarray:
+    """Returns [I] bool: the image's id is its own."""
     ids, counts = np.unique(image_set.image_ids, return_counts=True)
-    problems = []
-    for image_id in ids[counts > 1]:
+    repeated = ids[counts > 1]
+    for image_id in repeated:
         rows = np.flatnonzero(image_set.image_ids == image_id)
         names = " and ".join(image_set.image_names[row] for row in rows[:3])
-        problems.append(
-            Problem(
-                image_set.paths[rows[0]],
-                f"image {image_id}",
-                "id",
-                f"{names} share this id; give every image its own",
-            )
-        )
-    return problems
+        message = f"{names} share this id; give every image its own"
+        _add_problem(image_set, rows[0], "id", message, found)
+    return ~np.isin(image_set.image_ids, repeated)
 
 
-def _find_bad_boxes(image_set: ImageSet) -> list[Problem]:
-    image_of_box = np.repeat(
-        np.arange(len(image_set.image_names)), np.diff(image_set.row_splits)
-    )
+def _check_boxes(image_set: ImageSet, found: Findings) -> np.ndarray:
+    """Returns [I] bool: the image's boxes are finite, not empty and inside it."""
+    is_sound = np.ones(len(image_set.image_names), bool)
+    image_of_box = np.repeat(np.arange(len(is_sound)), np.diff(image_set.row_splits))
     boxes = image_set.boxes
     sizes = image_set.sizes[image_of_box].astype(np.float64)
     is_target = ~image_set.ignored
     infinite = ~np.isfinite(boxes).all(axis=1)
-    extents = boxes[:, 2:] - boxes[:, :2]
+    # Infinite minus infinite is no number; such a box is told of as infinite.
+    finite_boxes = np.where(infinite[:, None], 0.0, boxes)
+    extents = finite_boxes[:, 2:] - finite_boxes[:, :2]
     # A crowd or difficult object is no target, so a flat box does no harm there.
     empty = (extents < 0).any(axis=1) | ((extents == 0).any(axis=1) & is_target)
     beyond = (boxes[:, :2] < -EDGE_TOLERANCE).any(axis=1)
@@ -148,13 +107,13 @@ def _find_bad_boxes(image_set: ImageSet) -> list[Problem]:
             "lies outside the image; correct the box or the image size",
         ),
     )
-    problems = []
     for mask, message in faults:
         for row in np.flatnonzero(mask):
             image = image_of_box[row]
             message_of_box = f"{_describe_box(image_set, row, image)} {message}"
-            problems.append(_image_problem(image_set, image, "box", message_of_box))
-    return problems
+            _add_problem(image_set, image, "box", message_of_box, found)
+            is_sound[image] = False
+    return is_sound
 
 
 def _describe_box(image_set: ImageSet, row: int, image: int) -> str:
@@ -167,65 +126,46 @@ def _describe_box(image_set: ImageSet, row: int, image: int) -> str:
     )
 
 
-def _find_missing_annotation(image_set: ImageSet) -> list[Problem]:
+def _check_files(
+    image_set: ImageSet, check_pixels: bool, found: Findings
+) -> np.ndarray:
+    """Returns [I] bool: the image's file is there and means what its record says."""
+    paths = image_set.paths
+    if not any(map(os.path.exists, paths)):
+        raise DataError(
+            f"{os.path.dirname(paths[0])}: this folder holds none of the {len(paths)} "
+            f"images (the first is {os.path.basename(paths[0])}); check the image "
+            "folder"
+        )
+    checks = check_image_files(paths, image_set.sizes, check_pixels=check_pixels)
+    for row, check in enumerate(checks):
+        if check.fault:
+            _add_problem(image_set, row, check.field, check.fault, found)
+    turned = [row for row, check in enumerate(checks) if check.orientation != 1]
+    if turned:
+        names = ", ".join(image_set.image_names[row] for row in turned[:_NAMED_IMAGES])
+        found.note(
+            f"{len(turned)} images carry an EXIF orientation ({names}"
+            f"{', ...' if len(turned) > _NAMED_IMAGES else ''}); it is not applied, "
+            "neither in training nor in serving: boxes must refer to the pixels as "
+            "stored"
+        )
+    return np.array([not check.fault for check in checks])
+
+
+def _require_annotation(image_set: ImageSet) -> None:
     if len(image_set.boxes) or (image_set.image_labels == PRESENT).any():
-        return []
+        return
     names = ", ".join(image_set.class_names)
-    return [
-        Problem(
-            os.path.dirname(image_set.paths[0]),
-            f"{len(image_set.image_names)} images",
-            "",
-            f"no image is annotated with any class of: {names}; check the annotation "
-            "file and the class list",
-        )
-    ]
+    raise DataError(
+        f"{os.path.dirname(image_set.paths[0])}, {len(image_set.image_names)} images: "
+        f"no image is annotated with any class of: {names}; check the annotation file "
+        "and the class list"
+    )
 
 
-def _find_bad_files(image_set: ImageSet) -> list[Problem]:
-    missing = [i for i, path in enumerate(image_set.paths) if not os.path.isfile(path)]
-    if len(missing) == len(image_set.paths):
-        return [
-            Problem(
-                os.path.dirname(image_set.paths[0]),
-                "",
-                "",
-                f"this folder holds none of the {len(missing)} images (the first is "
-                f"{os.path.basename(image_set.paths[0])}); check the image folder",
-            )
-        ]
-    problems = [
-        _image_problem(
-            image_set, row, "", "the file is missing; add it or remove its record"
-        )
-        for row in missing
-    ]
-    for row in sorted(set(range(len(image_set.paths))) - set(missing)):
-        fault = _find_header_fault(image_set.paths[row], image_set.sizes[row])
-        if fault:
-            problems.append(_image_problem(image_set, row, *fault))
-    return problems
-
-
-def _find_header_fault(path: str, size: np.ndarray) -> tuple[str, str] | None:
-    """Returns (field, message) if the header disagrees with the annotation."""
-    try:
-        with Image.open(path) as image:
-            width, height = image.size
-            kind = image.format
-    except (UnidentifiedImageError, OSError):
-        return "", "the file is not an image that can be read; replace it"
-    if kind not in IMAGE_FORMATS:
-        return "format", f"{kind} is not read; convert it to one of {IMAGE_FORMATS}"
-    if (height, width) != tuple(size):
-        return (
-            "size",
-            f"the file is {width} wide and {height} high, the annotation says "
-            f"{size[1]} and {size[0]}; correct the annotation or the file",
-        )
-    return None
-
-
-def _image_problem(image_set: ImageSet, row: int, field: str, message: str) -> Problem:
+def _add_problem(
+    image_set: ImageSet, row: int, field: str, message: str, found: Findings
+) -> None:
     record = f"image {image_set.image_ids[row]}"
-    return Problem(image_set.paths[row], record, field, message)
+    found.add(image_set.paths[row], record, field, message)

@@ -2,17 +2,22 @@ import os
 
 import numpy as np
 import pytest
+from image_encoding import make_exif
 from PIL import Image
 
 from ehsod_tf.data import validate
+from ehsod_tf.data.problems import Findings
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import UNKNOWN
 
 BOX = (1.0, 1.0, 5.0, 5.0)
 
 
-def test_a_sound_set_passes(make_image_set):
-    validate(make_image_set([(20, 30), (8, 9)], [(0, BOX, 0), (1, BOX, 2)]))
+def test_a_sound_set_comes_back_whole(make_image_set):
+    image_set = make_image_set([(20, 30), (8, 9)], [(0, BOX, 0), (1, BOX, 2)])
+    kept = validate(image_set, check_pixels=True)
+    for column, expected in zip(kept, image_set, strict=True):
+        np.testing.assert_array_equal(column, expected)
 
 
 def test_a_box_may_pass_the_edge_by_one_pixel(make_image_set):
@@ -103,6 +108,77 @@ def test_several_problems_have_a_line_each(make_image_set):
     lines = str(error.value).splitlines()
     assert lines[0] == "12 problems in the data:"
     assert len(lines) == 12 and lines[-1] == "  and 2 more"
+
+
+def test_bad_images_are_left_out(make_image_set):
+    objects = [(image, BOX, image % 3) for image in range(6)]
+    image_set = make_image_set([(20, 30)] * 6, [*objects, (1, (1, 1, 1, 1), 0)])
+    image_set.image_ids[5] = 103
+    os.remove(image_set.paths[2])
+    findings = Findings()
+    kept = validate(image_set, findings=findings)
+    assert kept.image_names == ["0.png", "4.png"]
+    np.testing.assert_array_equal(kept.classes, [0, 1])
+    assert [(p.record, p.field) for p in findings.problems] == [
+        ("image 103", "id"),
+        ("image 101", "box"),
+        ("image 102", ""),
+    ]
+    assert not findings.notes
+
+
+def test_nothing_is_left(make_image_set):
+    image_set = make_image_set([(20, 30)] * 2, [(0, BOX, 0), (1, BOX, 0)])
+    image_set.sizes[:] = 6
+    findings = Findings()
+    findings.add("other", "", "", "an earlier problem")
+    with pytest.raises(DataError, match="^all 2 images were left out; first: .*0.png"):
+        validate(image_set, findings=findings)
+
+
+def test_what_is_left_is_not_annotated(make_image_set):
+    image_set = make_image_set([(20, 30)] * 2, [(0, BOX, 0)])
+    os.remove(image_set.paths[0])
+    with pytest.raises(DataError, match="1 images: no image is annotated"):
+        validate(image_set, findings=Findings())
+
+
+def test_damaged_pixels(make_image_set):
+    image_set = make_image_set([(20, 30)] * 2, [(0, BOX, 0)])
+    with open(image_set.paths[1], "r+b") as file:
+        content = file.read()
+        file.seek(content.index(b"IDAT") + 8)
+        file.write(b"\0\0\0")
+    findings = Findings()
+    validate(image_set, findings=findings)
+    assert not findings.problems
+    kept = validate(image_set, check_pixels=True, findings=findings)
+    assert kept.image_names == ["0.png"]
+    assert "1.png, image 101: the file is truncated or damaged" in str(
+        findings.problems[0]
+    )
+
+
+def test_exif_orientation_is_noted(make_image_set):
+    image_set = make_image_set([(20, 30)] * 9, [(0, BOX, 0)])
+    for row in range(2, 9):
+        image = Image.new("RGB", (30, 20))
+        image.save(image_set.paths[row], exif=make_exif(row))
+    findings = Findings()
+    assert len(validate(image_set, findings=findings).image_names) == 9
+    assert findings.notes == [
+        "7 images carry an EXIF orientation (2.png, 3.png, 4.png, 5.png, 6.png, ...); "
+        "it is not applied, neither in training nor in serving: boxes must refer to "
+        "the pixels as stored"
+    ]
+    with pytest.warns(UserWarning, match="7 images carry"):
+        validate(image_set)
+
+
+def test_annotation_of_a_turned_image(make_image_set):
+    image_set = make_image_set([(20, 30)] * 2, [(0, BOX, 0)])
+    Image.new("RGB", (20, 30)).save(image_set.paths[1], exif=make_exif(6))
+    _assert_one_line(image_set, "1.png", "orientation", "store the pixels upright")
 
 
 def _assert_one_line(image_set, *words):

@@ -1,0 +1,77 @@
+"""Bytes of image files, among them forms that Pillow reads but does not write."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+from PIL import Image
+
+
+def encode(image: Image.Image, kind: str, **options) -> bytes:
+    """Returns the file that Pillow would write."""
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def make_exif(orientation: int) -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif
+
+
+def encode_png(
+    values: np.ndarray,
+    depth: int,
+    colour_type: int,
+    size: tuple[int, int] | None = None,
+) -> bytes:
+    """Returns a PNG of [H, W, ...] big-endian values; its header may lie on the size.
+
+    Args:
+        size: (height, width) that the header tells of, if not that of the values.
+    """
+    height, width = size or values.shape[:2]
+    rows = b"".join(b"\0" + row.tobytes() for row in values)
+    header = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body))
+        + kind
+        + body
+        + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in chunks
+    )
+
+
+def encode_bmp(
+    size: tuple[int, int], bits: int, compression: int, body: bytes, extra: bytes = b""
+) -> bytes:
+    """Returns a BMP of these pixels, whose rows fill whole groups of four bytes.
+
+    Args:
+        size: (height, width); a negative height means rows from the top.
+        extra: palette or masks, between header and pixels.
+    """
+    height, width = size
+    offset = 54 + len(extra)
+    sizes = struct.pack("<IHHI", offset + len(body), 0, 0, offset)
+    header = struct.pack(
+        "<IiiHHIIiiII", 40, width, height, 1, bits, compression, 0, 0, 0, 0, 0
+    )
+    return b"BM" + sizes + header + extra + body
+
+
+def encode_os2_bmp(size: tuple[int, int], body: bytes) -> bytes:
+    """Returns a 24-bit BMP with the short header of OS/2."""
+    height, width = size
+    sizes = struct.pack("<IHHI", 26 + len(body), 0, 0, 26)
+    return b"BM" + sizes + struct.pack("<IHHHH", 12, width, height, 1, 24) + body
+
+
+def remove_adobe_marker(jpeg: bytes) -> bytes:
+    """Returns the JPEG without the marker that says how its colours are stored."""
+    start = jpeg.index(b"\xff\xee")
+    length = int.from_bytes(jpeg[start + 2 : start + 4], "big")
+    return jpeg[:start] + jpeg[start + 2 + length :]

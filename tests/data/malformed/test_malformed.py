@@ -1,0 +1,72 @@
+"""Every malformed file gives its named error, or its counted problem."""
+
+import re
+import warnings
+
+import pytest
+
+from ehsod_tf.data.problems import Findings
+from ehsod_tf.errors import DataError
+from malformed import (
+    coco_cases,
+    csv_cases,
+    folder_cases,
+    image_cases,
+    split_cases,
+    voc_cases,
+)
+
+CASES = [
+    case
+    for source in (
+        coco_cases,
+        voc_cases,
+        csv_cases,
+        folder_cases,
+        image_cases,
+        split_cases,
+    )
+    for case in source.CASES
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_strict_reading_names_what_is_wrong(case, tmp_path):
+    case.write(tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(DataError) as error:
+            case.read(tmp_path, None)
+    assert_message(case, str(error.value))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_lenient_reading_counts_and_leaves_out(case, tmp_path):
+    case.write(tmp_path)
+    findings = Findings()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        if case.kept is None:
+            with pytest.raises(DataError) as error:
+                case.read(tmp_path, findings)
+            assert_message(case, str(error.value))
+            return
+        image_set = case.read(tmp_path, findings)
+    told = [str(problem) for problem in findings.problems]
+    assert tuple(image_set.image_names) == case.kept, told
+    assert len(told) == case.num_problems, told
+    assert_message(case, "\n".join(told))
+
+
+def assert_message(case, message):
+    assert case.file in message
+    assert re.search(case.says, message), message
+    # Names and values of any kind must not spoil a terminal or a report.
+    message.encode("utf-8")
+    assert message.replace("\n", "").isprintable()
+
+
+def test_the_table_is_large_and_its_rows_differ():
+    names = [case.name for case in CASES]
+    assert len(names) >= 200
+    assert len(set(names)) == len(names)

@@ -1,0 +1,221 @@
+"""Malformed PASCAL VOC devkits."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from ehsod_tf.data import read_voc, validate
+from malformed.case import HEIGHT, WIDTH, Case, list_cuts, write_images
+
+NAMES = ("a", "b", "c")
+OTHERS = ("a", "c")
+LIST = "trainval.txt"
+SOUND = f"""<annotation>
+  <size><width>{WIDTH}</width><height>{HEIGHT}</height><depth>3</depth></size>
+  <object>
+    <name>cat</name>
+    <difficult>0</difficult>
+    <bndbox><xmin>3</xmin><ymin>4</ymin><xmax>9</xmax><ymax>12</ymax></bndbox>
+  </object>
+</annotation>
+"""
+
+
+def read(folder, findings, class_names=("cat", "dog")):
+    image_set = read_voc(folder, "trainval", class_names=class_names, findings=findings)
+    return validate(image_set, findings=findings)
+
+
+def write_devkit(folder: Path, annotation: bytes | None, names: bytes) -> None:
+    """Writes three images, the second with this annotation."""
+    write_images(folder / "JPEGImages", tuple(f"{name}.jpg" for name in NAMES))
+    (folder / "Annotations").mkdir()
+    for name in NAMES:
+        content = annotation if name == "b" else SOUND.encode()
+        if content is not None:
+            (folder / "Annotations" / f"{name}.xml").write_bytes(content)
+    (folder / "ImageSets" / "Main").mkdir(parents=True)
+    (folder / "ImageSets" / "Main" / LIST).write_bytes(names)
+
+
+def case(
+    name: str, annotation: str | bytes | None, says: str, kept=OTHERS, num_problems=1
+) -> Case:
+    """Makes a row from the second image's annotation."""
+    content = annotation.encode() if isinstance(annotation, str) else annotation
+
+    def write(folder: Path) -> None:
+        write_devkit(folder, content, b"a\nb\nc\n")
+
+    return Case(f"voc: {name}", write, read, "b.xml", says, kept, num_problems)
+
+
+def listed(name: str, names: bytes, says: str, kept=None, num_problems=1) -> Case:
+    """Makes a row from the list of images."""
+
+    def write(folder: Path) -> None:
+        write_devkit(folder, SOUND.encode(), names)
+
+    return Case(f"voc: list {name}", write, read, LIST, says, kept, num_problems)
+
+
+def lacking(name: str, remove: Callable[[Path], None], file: str, says: str) -> Case:
+    """Makes a row from what is taken out of a sound devkit; it is refused."""
+
+    def write(folder: Path) -> None:
+        write_devkit(folder, SOUND.encode(), b"a\nb\nc\n")
+        remove(folder)
+
+    return Case(f"voc: {name}", write, read, file, says, kept=None)
+
+
+def replace(tag: str, text: str | None) -> str:
+    """Returns the sound annotation with another text in a tag, or without the tag."""
+    new = "" if text is None else f"<{tag}>{text}</{tag}>"
+    changed, count = re.subn(rf"<{tag}>.*?</{tag}>", new, SOUND, count=1, flags=re.S)
+    assert count == 1
+    return changed
+
+
+def rename_list(folder: Path) -> None:
+    main = folder / "ImageSets" / "Main"
+    (main / LIST).rename(main / "trainvall.txt")
+
+
+def remove_lists(folder: Path) -> None:
+    (folder / "ImageSets" / "Main" / LIST).unlink()
+    (folder / "ImageSets" / "Main").rmdir()
+
+
+BOMB = (
+    '<!DOCTYPE a [<!ENTITY x0 "ha">'
+    + "".join(f'<!ENTITY x{i} "{f"&x{i - 1};" * 10}">' for i in range(1, 12))
+    + "]>"
+    + SOUND.replace("cat", "&x11;")
+)
+SECRET = '<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]>' + SOUND.replace(
+    "cat", "&x;"
+)
+
+FILES = [
+    case("missing", None, "the annotation is missing"),
+    case("empty", "", "not valid XML"),
+    case("blank", " \n", "not valid XML"),
+    case("JSON", '{"a": 1}', "not valid XML.*line 1, column 0"),
+    case("image", b"\x89PNG\r\n\x1a\n" + bytes(9), "not valid XML"),
+    case("not UTF-8", SOUND.replace("cat", "c\xe9t").encode("latin-1"), "valid XML"),
+    case(
+        "unknown encoding",
+        '<?xml version="1.0" encoding="klingon"?>' + SOUND,
+        "not valid XML|cannot be read",
+    ),
+    case("two roots", SOUND + SOUND, "not valid XML.*line 9"),
+    case("unclosed tag", SOUND.replace("</name>", ""), "not valid XML.*line"),
+    case("unknown entity", SOUND.replace("cat", "&cat;"), "not valid XML.*line 4"),
+    case("entity bomb", BOMB, "document type"),
+    case("entity of a file", SECRET, "document type"),
+    *(
+        case(f"cut to {cut} bytes", SOUND[:cut], "not valid XML.*line")
+        for cut in list_cuts(SOUND.encode(), 8)
+    ),
+]
+
+FIELDS = [
+    *(
+        case(
+            f"{tag} {name}",
+            replace(tag, text),
+            rf"size, {tag}: .* is not a positive integer",
+        )
+        for tag in ("width", "height")
+        for name, text in (
+            ("missing", None),
+            ("empty", ""),
+            ("text", "wide"),
+            ("zero", "0"),
+            ("negative", "-3"),
+            ("fraction", "20.5"),
+            ("superscript", "\u00b2"),
+            ("beyond 32 bits", "2147483648"),
+            ("of 5000 digits", "9" * 5000),
+        )
+    ),
+    case("no size", replace("size", None), "size, ", num_problems=2),
+    case("size of another image", replace("width", "31"), r"b.jpg, .*size: the file"),
+    *(
+        case(f"name {name}", replace("name", text), rf"object 1, name: {says}")
+        for name, text, says in (
+            ("missing", None, ".*''"),
+            ("empty", "", ".*''"),
+            ("unknown", "catt", "unknown class 'catt'; did you mean 'cat'"),
+            ("in capitals", "CAT", "unknown class 'CAT'"),
+        )
+    ),
+    *(
+        case(f"{tag} {name}", replace(tag, text), rf"object 1, {tag}: .*finite number")
+        for tag in ("xmin", "ymin", "xmax", "ymax")
+        for name, text in (
+            ("missing", None),
+            ("empty", ""),
+            ("text", "left"),
+            ("nan", "nan"),
+            ("infinite", "1e999"),
+        )
+    ),
+    case("no bndbox", replace("bndbox", None), r"object 1, .*: .*finite number"),
+    case("xmax before xmin", replace("xmax", "1"), "no height or no width|xmax"),
+    case("flat", replace("ymax", "3"), "no height or no width|ymax"),
+    case("xmin outside", replace("xmin", "-2"), "outside the image"),
+    case("ymax outside", replace("ymax", "22"), "outside the image"),
+    case("far away", replace("xmax", "1e300"), "outside the image"),
+    *(
+        case(
+            f"difficult {name}",
+            replace("difficult", text),
+            "object 1, difficult: .* is neither 0 nor 1",
+        )
+        for name, text in (("empty", ""), ("text", "yes"), ("2", "2"))
+    ),
+]
+
+LISTS = [
+    listed("empty", b"", "the image list is empty"),
+    listed("blank", b"\n \n", "the image list is empty"),
+    listed("not UTF-8", b"a\nb\xff\nc\n", r"utf-8"),
+    listed("repeated", b"a\nb\nc\na\n", r"a: listed twice|line 4", NAMES),
+    listed("above the folder", b"a\n../b\nc\n", r"leads out", OTHERS),
+    listed("absolute", b"a\n/b\nc\n", r"absolute", OTHERS),
+    listed("NUL", b"a\nb\0\nc\n", r"character", OTHERS),
+    lacking("no such list", rename_list, LIST, "no such image list; did you mean"),
+    lacking("no lists", remove_lists, "Main", "no such folder"),
+]
+
+
+def _read_wrong_class(folder, findings):
+    return read(folder, findings, class_names=("cat", "dgo"))
+
+
+def _write_sound(folder):
+    write_devkit(folder, SOUND.encode(), b"a\nb\nc\n")
+
+
+CLASSES = [
+    Case(
+        "voc: unknown class asked for",
+        _write_sound,
+        _read_wrong_class,
+        LIST,
+        "no class is called 'dgo'; did you mean 'dog'",
+        kept=None,
+    ),
+    Case(
+        "voc: no annotation of the class asked for",
+        _write_sound,
+        lambda folder, findings: read(folder, findings, class_names=("dog",)),
+        "JPEGImages",
+        "no image is annotated with any class of: dog",
+        kept=None,
+    ),
+]
+
+CASES = [*FILES, *FIELDS, *LISTS, *CLASSES]
