@@ -3,11 +3,22 @@
 A plan is an [S, B] array: row s holds the images (rows of the `ImageSet`) of step s.
 All images of a row share a canvas. A plan is a pure function of its arguments, so a
 run can be resumed, or a batch be looked at again, by its step alone.
+
+Two questions are kept apart. Which image comes next is answered by a stream of
+`image_streams`: plain shuffling, or classes in turns. How images make batches is
+answered here: by canvas, and on demand with a fixed share of strong images, which
+draws each of its parts from a stream of the same kind.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 
+from ehsod_tf.data.image_streams import draw_shuffled
 from ehsod_tf.errors import ConfigError, DataError
+
+# Takes (images, length, seed), see `draw_shuffled`.
+Draw = Callable[[np.ndarray, int, tuple[int, ...]], np.ndarray]
 
 
 def count_steps_per_epoch(num_images: int, batch_size: int) -> int:
@@ -16,20 +27,26 @@ def count_steps_per_epoch(num_images: int, batch_size: int) -> int:
 
 
 def make_batch_plan(
-    canvas_of_image: np.ndarray, batch_size: int, epochs: int, seed: int
+    canvas_of_image: np.ndarray,
+    batch_size: int,
+    epochs: int,
+    seed: int,
+    *,
+    draw: Draw = draw_shuffled,
 ) -> np.ndarray:
-    """Shuffles each epoch and groups the images by canvas.
+    """Draws one stream of all images and groups it by canvas.
 
-    Every epoch is a permutation of its own, and the epochs follow one another as one
-    stream. Each canvas has a queue, and a queue that holds a batch emits it. What
-    remains in the queues at the end of an epoch goes into the next one, so in n epochs
-    every image is seen n times, but for the queues' last rest.
+    Each canvas has a queue, and a queue that holds a batch emits it. What remains in
+    the queues at the end of an epoch (I draws) goes into the next one. With plain
+    shuffling every epoch is a permutation of its own, so in n epochs every image is
+    seen n times, but for the queues' last rest.
 
     Args:
         canvas_of_image: [I] integers.
         batch_size: B.
         epochs: gives S = epochs * `count_steps_per_epoch`.
-        seed: seed of the permutations.
+        seed: seed of the stream.
+        draw: the kind of stream.
 
     Returns:
         [S, B] int64. A plan for fewer epochs is the beginning of one for more.
@@ -43,12 +60,7 @@ def make_batch_plan(
     num_steps = epochs * count_steps_per_epoch(num_images, batch_size)
     num_epochs = epochs
     while True:
-        stream = np.concatenate(
-            [
-                np.random.default_rng([seed, epoch]).permutation(num_images)
-                for epoch in range(num_epochs)
-            ]
-        )
+        stream = draw(np.arange(num_images), num_epochs * num_images, (seed,))
         plan = _fill_queues(stream, canvas_of_image[stream], batch_size)
         if len(plan) >= num_steps:
             return plan[:num_steps]
@@ -77,12 +89,14 @@ def fix_strong_fraction(
     is_strong: np.ndarray,
     strong_fraction: float,
     seed: int,
+    *,
+    draw: Draw = draw_shuffled,
 ) -> np.ndarray:
     """Refills a plan so that each batch has a fixed number of strong images.
 
     The sequence of canvases stays. The strong and the weak images of a canvas are two
-    streams of their own, each shuffled anew whenever it has run out; the scarcer kind
-    is so seen more often. A canvas that has images of one kind only keeps its batches.
+    streams of their own; the scarcer kind is so seen more often. A canvas that has
+    images of one kind only keeps its batches.
 
     Args:
         plan: [S, B] of `make_batch_plan`.
@@ -90,6 +104,7 @@ def fix_strong_fraction(
         is_strong: [I] bool.
         strong_fraction: share of strong images; times B it is rounded to an integer.
         seed: seed of the streams.
+        draw: the kind of stream.
 
     Returns:
         [S, B] int64, the strong images first in each row.
@@ -106,28 +121,42 @@ def fix_strong_fraction(
         )
     plan = plan.copy()
     canvas_of_step = canvas_of_image[plan[:, 0]]
-    for canvas in np.unique(canvas_of_step):
+    for canvas in np.unique(canvas_of_step).tolist():
         steps = np.flatnonzero(canvas_of_step == canvas)
-        strong = np.flatnonzero((canvas_of_image == canvas) & is_strong)
-        weak = np.flatnonzero((canvas_of_image == canvas) & ~is_strong)
-        if len(strong) and len(weak):
-            num_weak = batch_size - num_strong
-            strong = _repeat_shuffled(strong, len(steps) * num_strong, (seed, canvas))
-            weak = _repeat_shuffled(weak, len(steps) * num_weak, (seed, canvas))
-            plan[steps, :num_strong] = strong.reshape(-1, num_strong)
-            plan[steps, num_strong:] = weak.reshape(-1, num_weak)
+        weak, strong = (
+            np.flatnonzero((canvas_of_image == canvas) & (is_strong == kind))
+            for kind in (False, True)
+        )
+        if not len(strong) or not len(weak):
+            continue
+        for kind, images in enumerate((weak, strong)):
+            columns = slice(num_strong) if kind else slice(num_strong, None)
+            part = plan[steps, columns]
+            # Without the kind in the seed, two lists of one length would be shuffled
+            # alike, and the same pairs of images would always meet.
+            drawn = draw(images, part.size, (seed, canvas, kind))
+            plan[steps, columns] = drawn.reshape(part.shape)
     return plan
 
 
-def _repeat_shuffled(
-    items: np.ndarray, length: int, seed: tuple[int, int]
-) -> np.ndarray:
-    num_rounds = -(-length // len(items))
-    rounds = [
-        np.random.default_rng([*seed, turn]).permutation(items)
-        for turn in range(num_rounds)
-    ]
-    return np.concatenate(rounds)[:length]
+def select_host_rows(batch_size: int, host_index: int, num_hosts: int) -> slice:
+    """Returns the rows of every global batch that one of several hosts feeds.
+
+    Raises:
+        ConfigError: there is no such host, or the batch cannot be shared evenly.
+    """
+    if not 0 <= host_index < num_hosts:
+        raise ConfigError(
+            f"host_index {host_index} is not one of {num_hosts} hosts; they are "
+            "counted from 0"
+        )
+    if batch_size % num_hosts:
+        raise ConfigError(
+            f"a batch of {batch_size} cannot be shared evenly by {num_hosts} hosts; "
+            "choose a multiple"
+        )
+    share = batch_size // num_hosts
+    return slice(host_index * share, (host_index + 1) * share)
 
 
 def make_evaluation_plan(canvas_of_image: np.ndarray, batch_size: int) -> np.ndarray:

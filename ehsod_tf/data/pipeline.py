@@ -1,5 +1,13 @@
-"""From an `ImageSet` to batches: tf.data from end to end."""
+"""From an `ImageSet` to batches: tf.data from end to end.
 
+Pixels are read, decoded, resized, flipped and padded image by image, in parallel, and
+nothing else is done there: beside a small JPEG every further operation is felt. What is
+known of the images joins them a whole batch at a time, in `collation`.
+"""
+
+import functools
+import os
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -9,20 +17,22 @@ from ehsod_tf.data.batch_plan import (
     fix_strong_fraction,
     make_batch_plan,
     make_evaluation_plan,
+    select_host_rows,
 )
+from ehsod_tf.data.collation import Columns, build_columns, collate
+from ehsod_tf.data.flips import draw_flips
+from ehsod_tf.data.image_cache import ensure_image_cache, read_cached_image
+from ehsod_tf.data.image_reading import find_unreadable_images, read_image
+from ehsod_tf.data.image_streams import draw_by_class, draw_shuffled
+from ehsod_tf.data.problems import raise_problems
 from ehsod_tf.data.transforms import (
     choose_canvas,
-    compute_scale,
-    decode_image,
-    flip_boxes,
     flip_image,
     list_canvases,
-    pad_to_canvas,
     resize_image,
     resized_size,
-    scale_boxes,
 )
-from ehsod_tf.structures import UNKNOWN, Batch, ImageSet, Targets
+from ehsod_tf.structures import PRESENT, ImageSet
 
 
 def build_training_dataset(
@@ -36,52 +46,132 @@ def build_training_dataset(
     start_step: int = 0,
     flip: bool = True,
     strong_fraction: float | None = None,
+    class_aware: bool = False,
+    host_index: int = 0,
+    num_hosts: int = 1,
+    cache_dir: str | os.PathLike | None = None,
 ) -> tf.data.Dataset:
     """Builds the batches of a whole run, from `start_step` on.
 
     The batch of step s is a function of the arguments and s alone, flips included, so
-    a run resumed at step s sees what it would have seen without the break.
+    a run resumed at step s sees what it would have seen without the break, and several
+    hosts together see what one would.
 
     Args:
         image_set: images, of which `apply_split` has made some weak.
-        batch_size: images of all replicas together.
+        batch_size: images of all hosts and replicas together.
         shorter_side, longer_side: see `transforms.resized_size`.
         seed: seed of order and flips.
         epochs: the run has ``epochs * count_steps_per_epoch(I, batch_size)`` steps.
         start_step: number of steps already done.
         flip: mirror each image with probability 1/2.
         strong_fraction: if given, the share of strong images in every batch.
+        class_aware: let the classes take turns in the order of the images, see
+            `image_streams.draw_by_class`; else each epoch has every image once.
+        host_index, num_hosts: this host gets its contiguous share of the rows of
+            every global batch.
+        cache_dir: if given, images are decoded into this folder once, and read from
+            there, see `image_cache.ensure_image_cache`.
 
     Returns:
-        Dataset of `Batch`. The images of a batch share a canvas, and M is the largest
-        number of boxes in that batch, at least 1: both vary from batch to batch.
+        Dataset of `Batch`, B = batch_size / num_hosts. The images of a batch share a
+        canvas, and M is the largest number of boxes in that batch, at least 1: both
+        vary from batch to batch.
 
     Raises:
-        ConfigError: `strong_fraction` does not suit the batch size.
+        ConfigError: `strong_fraction` or the number of hosts does not suit the batch
+            size.
+        DataError: there is no image, or the cache cannot be written.
     """
-    columns = _build_columns(image_set, shorter_side, longer_side)
-    canvas_of_image = columns.canvas_index.numpy()
-    plan = make_batch_plan(canvas_of_image, batch_size, epochs, seed)
+    plan = make_training_plan(
+        image_set,
+        batch_size=batch_size,
+        shorter_side=shorter_side,
+        longer_side=longer_side,
+        seed=seed,
+        epochs=epochs,
+        strong_fraction=strong_fraction,
+        class_aware=class_aware,
+    )
+    own_rows = select_host_rows(batch_size, host_index, num_hosts)
+    if cache_dir is None:
+        images = _list_files(image_set, image_set.paths, shorter_side, longer_side)
+        read = read_image
+    else:
+        files = ensure_image_cache(image_set, cache_dir)
+        images = _list_files(image_set, files, shorter_side, longer_side)
+        read = read_cached_image
+
+    def load(index: tf.Tensor, is_flipped: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        return _load_image(images, index, is_flipped, read), index, is_flipped
+
+    # A position is step * batch_size + row, which no two images of a run share.
+    positions = np.arange(plan.size).reshape(plan.shape)[start_step:, own_rows]
+    flips = draw_flips(seed, positions) & flip
+    indices = plan[start_step:, own_rows]
+    dataset = tf.data.Dataset.from_tensor_slices(
+        (indices.reshape(-1), flips.reshape(-1))
+    )
+    dataset = dataset.map(load, tf.data.AUTOTUNE, deterministic=True)
+    columns = build_columns(image_set, shorter_side, longer_side)
+    return _make_batches(dataset, columns, batch_size // num_hosts)
+
+
+def make_training_plan(
+    image_set: ImageSet,
+    *,
+    batch_size: int,
+    shorter_side: int,
+    longer_side: int,
+    seed: int,
+    epochs: int,
+    strong_fraction: float | None = None,
+    class_aware: bool = False,
+) -> np.ndarray:
+    """Returns the images of every step of a run; see `build_training_dataset`.
+
+    Returns:
+        [S, batch_size] int64 rows of the image set.
+    """
+    canvas_of_image = _choose_canvases(image_set, shorter_side, longer_side)
+    draw = draw_shuffled
+    if class_aware:
+        draw = functools.partial(draw_by_class, shows=image_set.image_labels == PRESENT)
+    plan = make_batch_plan(canvas_of_image, batch_size, epochs, seed, draw=draw)
     if strong_fraction is not None:
         plan = fix_strong_fraction(
-            plan, canvas_of_image, image_set.has_boxes, strong_fraction, seed
+            plan, canvas_of_image, image_set.has_boxes, strong_fraction, seed, draw=draw
         )
+    return plan
 
-    def load(position: tf.Tensor, index: tf.Tensor) -> Batch:
-        example = _read_example(columns, index)
-        if flip:
-            # position = step * batch_size + row, which no two images of a run share.
-            chance = tf.random.stateless_uniform([], seed=tf.stack([seed, position]))
-            example = tf.cond(
-                chance < 0.5, lambda: _flip_example(example), lambda: example
-            )
-        return _pad_example(example, columns.canvases[columns.canvas_index[index]])
 
-    first = start_step * batch_size
-    indices = plan.reshape(-1)[first:]
-    positions = np.arange(first, plan.size, dtype=np.int64)
-    dataset = tf.data.Dataset.from_tensor_slices((positions, indices))
-    return _collate(dataset.map(load, tf.data.AUTOTUNE, deterministic=True), batch_size)
+def explain_input_error(
+    image_set: ImageSet, step: int, *, num_steps: int = 8, **plan_arguments
+) -> None:
+    """Names the files behind an error that a training data set raised.
+
+    To be called with the error at hand, which TensorFlow gives without a file name.
+
+    Args:
+        image_set: what the data set was built of.
+        step: the step whose batch could not be had, counted from 0.
+        num_steps: how many steps to look at from there: an error may come early, as
+            batches are made ahead of their steps.
+        **plan_arguments: those of `make_training_plan`, as the data set got them.
+
+    Raises:
+        DataError: images of these steps cannot be read. If all can, the function
+            returns, and the error has another reason.
+    """
+    plan = make_training_plan(image_set, **plan_arguments)
+    rows = np.unique(plan[step : step + num_steps])
+    hint = "; check_pixels finds all such files before training"
+    raise_problems(
+        [
+            problem._replace(message=problem.message + hint)
+            for problem in find_unreadable_images(image_set, rows)
+        ]
+    )
 
 
 def build_evaluation_dataset(
@@ -97,142 +187,92 @@ def build_evaluation_dataset(
         Dataset of `Batch`, B constant: the last batch of each canvas is filled up with
         black images, whose `image_ids` are -1 and whose labels are `UNKNOWN`.
     """
-    columns = _build_columns(image_set, shorter_side, longer_side)
-    canvas_of_image = columns.canvas_index.numpy()
+    images = _list_files(image_set, image_set.paths, shorter_side, longer_side)
+    canvas_of_image = _choose_canvases(image_set, shorter_side, longer_side)
     plan = make_evaluation_plan(canvas_of_image, batch_size)
-    # Each batch begins with a real image.
-    canvas_of_step = canvas_of_image[plan[:, 0]]
+    # Each batch begins with a real image, whose canvas its fillers take.
+    num_images = len(image_set.paths)
+    fillers = num_images + canvas_of_image[plan[:, :1]]
+    plan = np.where(plan < 0, fillers, plan)
 
-    def load(index: tf.Tensor, canvas_index: tf.Tensor) -> Batch:
-        canvas = columns.canvases[canvas_index]
-        num_classes = len(image_set.class_names)
-        example = tf.cond(
-            index >= 0,
-            lambda: _read_example(columns, index),
-            lambda: _make_filler(canvas, num_classes),
+    def load(index: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        image = tf.cond(
+            index < num_images,
+            lambda: _load_image(images, index, tf.constant(False), read_image),
+            lambda: _pad(images, index, tf.zeros([0, 0, 3])),
         )
-        return _pad_example(example, canvas)
+        return image, index, False
 
-    dataset = tf.data.Dataset.from_tensor_slices(
-        (plan.reshape(-1), np.repeat(canvas_of_step, batch_size))
-    )
-    return _collate(dataset.map(load, tf.data.AUTOTUNE, deterministic=True), batch_size)
-
-
-class _Columns(NamedTuple):
-    """The columns that batches are made of, as tensors; ignored boxes are left out."""
-
-    image_ids: tf.Tensor  # [I] int64
-    paths: tf.Tensor  # [I] string
-    original_sizes: tf.Tensor  # [I, 2] int32
-    image_sizes: tf.Tensor  # [I, 2] int32, on the canvas
-    canvas_index: tf.Tensor  # [I] int32
-    canvases: tf.Tensor  # [C, 2] int32
-    row_splits: tf.Tensor  # [I + 1] int64
-    boxes: tf.Tensor  # [T, 4] float32
-    classes: tf.Tensor  # [T] int32
-    image_labels: tf.Tensor  # [I, K] int32
-    has_boxes: tf.Tensor  # [I] bool
+    dataset = tf.data.Dataset.from_tensor_slices(plan.reshape(-1))
+    dataset = dataset.map(load, tf.data.AUTOTUNE, deterministic=True)
+    columns = build_columns(image_set, shorter_side, longer_side)
+    return _make_batches(dataset, columns, batch_size)
 
 
-def _build_columns(
-    image_set: ImageSet, shorter_side: int, longer_side: int
-) -> _Columns:
-    is_target = ~image_set.ignored
-    num_targets_before = np.concatenate([[0], np.cumsum(is_target)])
+class _Images(NamedTuple):
+    """Where the pixels are, and what becomes of them."""
+
+    files: tf.Tensor  # [I] string
+    sizes: tf.Tensor  # [I, 2, 2] int32, the original and the resized (height, width)
+    paddings: tf.Tensor  # [I + C, 3, 2] int32 as of tf.pad; at the end whole canvases
+
+
+def _list_files(
+    image_set: ImageSet, files: list[str], shorter_side: int, longer_side: int
+) -> _Images:
+    canvases = np.array(list_canvases(shorter_side, longer_side))
+    original = image_set.sizes
+    resized = resized_size(original, shorter_side, longer_side).numpy()
+    canvas = canvases[_choose_canvases(image_set, shorter_side, longer_side)]
+    missing = np.concatenate([canvas - resized, canvases])
+    paddings = np.zeros([len(missing), 3, 2])
+    paddings[:, :2, 1] = missing
     # tf.data runs on the host; a column left on a GPU would be copied for each image.
     with tf.device("/cpu:0"):
-        sizes = tf.constant(image_set.sizes, tf.int32)
-        return _Columns(
-            image_ids=tf.constant(image_set.image_ids, tf.int64),
-            paths=tf.constant(image_set.paths, tf.string),
-            original_sizes=sizes,
-            image_sizes=resized_size(sizes, shorter_side, longer_side),
-            canvas_index=choose_canvas(sizes, shorter_side, longer_side),
-            canvases=tf.constant(list_canvases(shorter_side, longer_side), tf.int32),
-            row_splits=tf.constant(num_targets_before[image_set.row_splits], tf.int64),
-            boxes=tf.constant(image_set.boxes[is_target], tf.float32),
-            classes=tf.constant(image_set.classes[is_target], tf.int32),
-            image_labels=tf.constant(image_set.image_labels, tf.int32),
-            has_boxes=tf.constant(image_set.has_boxes, tf.bool),
+        return _Images(
+            files=tf.constant(files, tf.string),
+            sizes=tf.constant(np.stack([original, resized], axis=1), tf.int32),
+            paddings=tf.constant(paddings, tf.int32),
         )
 
 
-def _read_example(columns: _Columns, index: tf.Tensor) -> Batch:
-    """Reads and resizes one image, not yet on its canvas, as a `Batch` without B."""
-    path = columns.paths[index]
-    original_size = columns.original_sizes[index]
-    image_size = columns.image_sizes[index]
-    image = decode_image(tf.io.read_file(path))
-    tf.debugging.Assert(
-        tf.reduce_all(tf.shape(image)[:2] == original_size),
-        ["image file and annotation disagree on the size of", path],
-    )
-    scale = compute_scale(original_size, image_size)
-    rows = tf.range(columns.row_splits[index], columns.row_splits[index + 1])
-    return Batch(
-        images=resize_image(image, image_size),
-        image_sizes=image_size,
-        scales=scale,
-        image_ids=columns.image_ids[index],
-        targets=Targets(
-            boxes=scale_boxes(tf.gather(columns.boxes, rows), scale, image_size),
-            classes=tf.gather(columns.classes, rows),
-            image_labels=columns.image_labels[index],
-            has_boxes=columns.has_boxes[index],
-        ),
-    )
+def _choose_canvases(
+    image_set: ImageSet, shorter_side: int, longer_side: int
+) -> np.ndarray:
+    sizes = tf.constant(image_set.sizes)
+    return choose_canvas(sizes, shorter_side, longer_side).numpy()
 
 
-def _make_filler(canvas: tf.Tensor, num_classes: int) -> Batch:
-    """Makes a black image, of which nothing is known, the size of the canvas."""
-    return Batch(
-        images=tf.zeros([canvas[0], canvas[1], 3]),
-        image_sizes=canvas,
-        scales=tf.ones([2]),
-        image_ids=tf.constant(-1, tf.int64),
-        targets=Targets(
-            boxes=tf.zeros([0, 4]),
-            classes=tf.zeros([0], tf.int32),
-            image_labels=tf.fill([num_classes], UNKNOWN),
-            has_boxes=tf.constant(False),
-        ),
+def _load_image(
+    images: _Images,
+    index: tf.Tensor,
+    is_flipped: tf.Tensor,
+    read: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+) -> tf.Tensor:
+    """Returns the [H, W, 3] float32 canvas of one image."""
+    original_size, image_size = tf.unstack(tf.gather(images.sizes, index))
+    image = read(tf.gather(images.files, index), original_size)
+
+    def place(pixels: tf.Tensor) -> tf.Tensor:
+        pixels = tf.cond(is_flipped, lambda: flip_image(pixels), lambda: pixels)
+        return _pad(images, index, pixels)
+
+    # An image that has its size already is moved as bytes, a quarter of the memory.
+    return tf.cond(
+        tf.reduce_all(original_size == image_size),
+        lambda: tf.cast(place(image), tf.float32),
+        lambda: place(resize_image(image, image_size)),
     )
 
 
-def _flip_example(example: Batch) -> Batch:
-    boxes = flip_boxes(example.targets.boxes, example.image_sizes[1])
-    return example._replace(
-        images=flip_image(example.images),
-        targets=example.targets._replace(boxes=boxes),
-    )
+def _pad(images: _Images, index: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
+    canvas = tf.pad(image, tf.gather(images.paddings, index))
+    return tf.ensure_shape(canvas, [None, None, 3])
 
 
-def _pad_example(example: Batch, canvas: tf.Tensor) -> Batch:
-    """Pads the image to its canvas, and no boxes to one padding row.
-
-    The row keeps M above 0 in a batch of weak images, where a maximum over M would
-    have nothing to take.
-    """
-    boxes, classes = example.targets.boxes, example.targets.classes
-    missing = tf.maximum(0, 1 - tf.shape(classes)[0])
-    targets = example.targets._replace(
-        boxes=tf.pad(boxes, [[0, missing], [0, 0]]),
-        classes=tf.pad(classes, [[0, missing]], constant_values=-1),
-    )
-    return example._replace(
-        images=pad_to_canvas(example.images, canvas), targets=targets
-    )
-
-
-def _collate(examples: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
-    """Batches examples of one canvas, padding boxes to the largest number."""
-    specs = examples.element_spec
-    padding = tf.nest.map_structure(lambda spec: tf.zeros([], spec.dtype), specs)
-    padding = padding._replace(
-        targets=padding.targets._replace(classes=tf.constant(-1))
-    )
-    batches = examples.padded_batch(
-        batch_size, padding_values=padding, drop_remainder=True
-    )
-    return batches.prefetch(2)
+def _make_batches(
+    examples: tf.data.Dataset, columns: Columns, batch_size: int
+) -> tf.data.Dataset:
+    """Batches (image on its canvas, row of the set, whether it is flipped)."""
+    batches = examples.batch(batch_size, drop_remainder=True)
+    return batches.map(lambda *batch: collate(columns, *batch)).prefetch(2)

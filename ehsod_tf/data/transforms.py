@@ -89,19 +89,22 @@ def decode_image(encoded: tf.Tensor) -> tf.Tensor:
 
 def resize_image(image: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
     """Resizes [H, W, 3] bilinearly (half-pixel centres) to `size`, as float32."""
+    # The kernel gives the same bits for uint8, but is vectorised for float32 only.
+    image = tf.cast(image, tf.float32)
     return tf.image.resize(image, size, method="bilinear", antialias=False)
 
 
 def scale_boxes(boxes: tf.Tensor, scale: tf.Tensor, image_size: tf.Tensor) -> tf.Tensor:
-    """Takes [M, 4] boxes to the resized image and clips them to it.
+    """Takes the boxes of images to the resized images and clips them to these.
 
     Args:
-        boxes: [M, 4] float32 in original pixels.
-        scale: [2] float32 (y, x), resized pixels per original pixel.
-        image_size: [2] int32 (height, width) of the resized image.
+        boxes: [..., M, 4] float32 in original pixels.
+        scale: [..., 2] float32 (y, x), resized pixels per original pixel.
+        image_size: [..., 2] int32 (height, width) of the resized image.
     """
-    limits = tf.tile(tf.cast(image_size, boxes.dtype), [2])
-    return tf.clip_by_value(boxes * tf.tile(scale, [2]), 0.0, limits)
+    scales = tf.concat([scale, scale], axis=-1)[..., None, :]
+    limits = tf.cast(tf.concat([image_size, image_size], axis=-1), boxes.dtype)
+    return tf.clip_by_value(boxes * scales, 0.0, limits[..., None, :])
 
 
 def flip_image(image: tf.Tensor) -> tf.Tensor:
@@ -110,9 +113,9 @@ def flip_image(image: tf.Tensor) -> tf.Tensor:
 
 
 def flip_boxes(boxes: tf.Tensor, image_width: tf.Tensor) -> tf.Tensor:
-    """Mirrors [M, 4] boxes left to right in an image of this width."""
+    """Mirrors [..., M, 4] boxes left to right in images of the widths [...]."""
     ymin, xmin, ymax, xmax = tf.unstack(boxes, axis=-1)
-    width = tf.cast(image_width, boxes.dtype)
+    width = tf.cast(image_width, boxes.dtype)[..., None]
     return tf.stack([ymin, width - xmax, ymax, width - xmin], axis=-1)
 
 

@@ -1,3 +1,5 @@
+import functools
+
 import numpy as np
 import pytest
 
@@ -6,7 +8,9 @@ from ehsod_tf.data.batch_plan import (
     fix_strong_fraction,
     make_batch_plan,
     make_evaluation_plan,
+    select_host_rows,
 )
+from ehsod_tf.data.image_streams import draw_by_class
 from ehsod_tf.errors import ConfigError, DataError
 
 CANVASES = np.array([0] * 17 + [1] * 9 + [4] * 5)
@@ -100,6 +104,76 @@ def test_wrong_fraction(fraction):
     plan = make_batch_plan(CANVASES, batch_size=4, epochs=2, seed=0)
     with pytest.raises(ConfigError, match=f"strong_fraction {fraction}"):
         fix_strong_fraction(plan, CANVASES, CANVASES == 0, fraction, seed=0)
+
+
+def test_strong_and_weak_images_meet_anew():
+    """As many strong as weak images: were both lists shuffled alike, each strong image
+    would always have the same weak one beside it."""
+    canvases, is_strong = np.zeros(20, int), np.arange(20) < 10
+    plan = make_batch_plan(canvases, batch_size=2, epochs=10, seed=0)
+    mixed = fix_strong_fraction(plan, canvases, is_strong, 0.5, seed=0)
+    assert len({tuple(row) for row in mixed.tolist()}) > 50
+
+
+@pytest.fixture
+def draw():
+    """Class 0 is in all images but those of class 1, which are two of each canvas."""
+    shows = np.zeros([len(CANVASES), 2], bool)
+    shows[[3, 12, 18, 22, 26, 29], 1] = True
+    shows[:, 0] = ~shows[:, 1]
+    return functools.partial(draw_by_class, shows=shows)
+
+
+def test_class_aware_batches(draw):
+    rare = draw.keywords["shows"][:, 1]
+    plan = make_batch_plan(CANVASES, batch_size=4, epochs=20, seed=0, draw=draw)
+    assert plan.shape == (140, 4)
+    assert (CANVASES[plan] == CANVASES[plan[:, :1]]).all()
+    # The queues of the canvases hold back at most three images each.
+    assert abs(rare[plan].sum() - 280) <= 9
+    plain = make_batch_plan(CANVASES, batch_size=4, epochs=20, seed=0)
+    assert rare[plain].sum() < 150
+    longer = make_batch_plan(CANVASES, batch_size=4, epochs=31, seed=0, draw=draw)
+    np.testing.assert_array_equal(longer[:140], plan)
+
+
+def test_class_aware_batches_with_a_fixed_fraction(draw):
+    """Strong and weak images of every canvas: classes in turns in each of the streams.
+
+    One image of class 1 on each canvas is strong.
+    """
+    rare = draw.keywords["shows"][:, 1]
+    is_strong = np.isin(np.arange(31), [0, 1, 2, 3, 17, 18, 19, 27, 28, 29])
+    plan = make_batch_plan(CANVASES, batch_size=4, epochs=40, seed=0, draw=draw)
+    mixed = fix_strong_fraction(plan, CANVASES, is_strong, 0.5, seed=0, draw=draw)
+    np.testing.assert_array_equal(CANVASES[mixed], CANVASES[plan])
+    np.testing.assert_array_equal(is_strong[mixed], [[True, True, False, False]] * 280)
+    for canvas in (0, 1, 4):
+        batches = mixed[CANVASES[mixed[:, 0]] == canvas]
+        for stream in (batches[:, :2], batches[:, 2:]):
+            assert rare[stream].sum() == stream.size // 2
+
+
+def test_hosts_share_the_rows():
+    rows = np.arange(12)
+    shares = [rows[select_host_rows(12, host, 4)] for host in range(4)]
+    np.testing.assert_array_equal(np.concatenate(shares), rows)
+    assert all(len(share) == 3 for share in shares)
+
+
+@pytest.mark.parametrize(
+    "batch_size, host, hosts, message",
+    [
+        (4, 0, 3, "a batch of 4 cannot be shared evenly by 3 hosts"),
+        (2, 0, 4, "a batch of 2 cannot"),
+        (4, 2, 2, "host_index 2 is not one of 2 hosts"),
+        (4, -1, 2, "host_index -1"),
+        (4, 0, 0, "host_index 0 is not one of 0 hosts"),
+    ],
+)
+def test_wrong_hosts(batch_size, host, hosts, message):
+    with pytest.raises(ConfigError, match=message):
+        select_host_rows(batch_size, host, hosts)
 
 
 def test_evaluation_covers_each_image_once():

@@ -9,8 +9,9 @@ from ehsod_tf.data import (
     build_evaluation_dataset,
     build_training_dataset,
 )
-from ehsod_tf.errors import ConfigError
-from ehsod_tf.structures import UNKNOWN, Batch
+from ehsod_tf.data.pipeline import explain_input_error, make_training_plan
+from ehsod_tf.errors import ConfigError, DataError
+from ehsod_tf.structures import PRESENT, UNKNOWN, Batch
 
 SIZES = [(24, 32), (32, 24), (32, 32), (30, 40), (24, 32), (40, 30), (12, 32)]
 OBJECTS = [
@@ -163,6 +164,72 @@ def test_fixed_fraction_of_strong_images(make_image_set):
         assert batch.targets.has_boxes.sum() == 1
     with pytest.raises(ConfigError, match="strong_fraction"):
         train(mixed, batch_size=2, strong_fraction=0.1)
+
+
+def test_class_aware_order(make_image_set):
+    """One image of class 0 with a box, one of class 1 with a tag, twelve of class 2."""
+    objects = [(row, (1.0, 1.0, 9.0, 9.0), min(row, 2)) for row in range(14)]
+    image_set = make_image_set([(32, 32)] * 14, objects)
+    mixed = apply_split(image_set, Split(0, 10, (100,)))
+    batches = collect(train(mixed, batch_size=3, class_aware=True, epochs=12))
+    for batch in batches:
+        labels = batch.targets.image_labels == PRESENT
+        np.testing.assert_array_equal(labels.sum(axis=0), [1, 1, 1])
+    assert len({image_id for batch in batches for image_id in batch.image_ids}) == 14
+
+
+def test_class_aware_order_with_a_fixed_fraction(make_image_set):
+    """Two strong images of each class among many weak ones of class 2."""
+    objects = [(row, (1.0, 1.0, 9.0, 9.0), row % 3) for row in range(6)]
+    objects += [(row, (1.0, 1.0, 9.0, 9.0), 2) for row in range(6, 16)]
+    objects += [(16, (1.0, 1.0, 9.0, 9.0), 0), (17, (1.0, 1.0, 9.0, 9.0), 1)]
+    image_set = make_image_set([(32, 32)] * 18, objects)
+    mixed = apply_split(image_set, Split(0, 30, tuple(range(100, 106))))
+    for batch in collect(
+        train(mixed, batch_size=6, class_aware=True, strong_fraction=0.5, epochs=6)
+    ):
+        strong = batch.targets.has_boxes
+        np.testing.assert_array_equal(strong, [True] * 3 + [False] * 3)
+        labels = batch.targets.image_labels == PRESENT
+        np.testing.assert_array_equal(labels[strong].sum(axis=0), [1, 1, 1])
+        np.testing.assert_array_equal(labels[~strong].sum(axis=0), [1, 1, 1])
+
+
+@pytest.fixture
+def plan_arguments():
+    return {"batch_size": 2, "seed": 0, "epochs": 4, **SIDES}
+
+
+def break_image(path):
+    with open(path, "r+b") as file:
+        file.truncate(60)
+
+
+def test_an_unreadable_image_is_named(image_set, plan_arguments):
+    plan = make_training_plan(image_set, **plan_arguments)
+    step = int(np.flatnonzero((plan == 2).any(axis=1))[0])
+    break_image(image_set.paths[2])
+    batches = iter(train(image_set))
+    for _ in range(step):
+        next(batches)
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        next(batches)
+    with pytest.raises(DataError, match="2.png, image 102: .*decoded.*check_pixels"):
+        explain_input_error(image_set, step, num_steps=1, **plan_arguments)
+
+
+def test_another_error_is_not_blamed_on_the_images(image_set, plan_arguments):
+    plan = make_training_plan(image_set, **plan_arguments)
+    explain_input_error(image_set, 0, **plan_arguments)
+    step = int(np.flatnonzero((plan != 2).all(axis=1))[0])
+    break_image(image_set.paths[2])
+    explain_input_error(image_set, step, num_steps=1, **plan_arguments)
+
+
+def test_an_image_of_another_size_is_named(image_set, write_image, plan_arguments):
+    write_image("images/2.png", 20, 21)
+    with pytest.raises(DataError, match="2.png, image 102, size: .*21 wide"):
+        explain_input_error(image_set, 0, num_steps=12, **plan_arguments)
 
 
 def test_a_file_of_another_size_stops_the_run(image_set, write_image):

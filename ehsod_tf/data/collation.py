@@ -1,0 +1,114 @@
+"""What is known of the images of a batch, looked up and transformed for all at once."""
+
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from ehsod_tf.data.transforms import (
+    compute_scale,
+    flip_boxes,
+    list_canvases,
+    resized_size,
+    scale_boxes,
+)
+from ehsod_tf.structures import UNKNOWN, Batch, ImageSet, Targets
+
+
+class Columns(NamedTuple):
+    """The columns that batches are made of; ignored boxes are left out.
+
+    Row I + c of a column of images stands for a filler of canvas c, the last row of a
+    column of boxes for padding. There are T boxes: those of the images as they are, and
+    then those of the mirrored images.
+    """
+
+    image_ids: tf.Tensor  # [I + C] int64
+    image_sizes: tf.Tensor  # [I + C, 2] int32, on the canvas
+    scales: tf.Tensor  # [I + C, 2] float32
+    row_splits: tf.Tensor  # [I + C + 1] int64, into the first half of the boxes
+    boxes: tf.Tensor  # [T + 1, 4] float32, on the canvas
+    classes: tf.Tensor  # [T + 1] int32
+    image_labels: tf.Tensor  # [I + C, K] int32
+    has_boxes: tf.Tensor  # [I + C] bool
+
+
+def build_columns(image_set: ImageSet, shorter_side: int, longer_side: int) -> Columns:
+    """Computes what is known of every image on its canvas, once for all batches."""
+    is_target = ~image_set.ignored
+    splits = np.concatenate([[0], np.cumsum(is_target)])[image_set.row_splits]
+    image_of_box = np.repeat(np.arange(len(image_set.paths)), np.diff(splits))
+    canvases = np.array(list_canvases(shorter_side, longer_side))
+
+    def append_fillers(column: np.ndarray | tf.Tensor, value, dtype: tf.DType):
+        return _append(column, value, len(canvases), dtype)
+
+    # tf.data runs on the host; a column left on a GPU would be copied for each batch.
+    with tf.device("/cpu:0"):
+        sizes = tf.constant(image_set.sizes, tf.int32)
+        image_sizes = resized_size(sizes, shorter_side, longer_side)
+        scales = compute_scale(sizes, image_sizes)
+        size_of_box = tf.gather(image_sizes, image_of_box)
+        boxes = tf.constant(image_set.boxes[is_target], tf.float32)[:, None]
+        boxes = scale_boxes(boxes, tf.gather(scales, image_of_box), size_of_box)
+        mirrored = flip_boxes(boxes, size_of_box[:, 1])
+        boxes = tf.concat([boxes, mirrored], axis=0)[:, 0]
+        classes = np.tile(image_set.classes[is_target], 2)
+        return Columns(
+            image_ids=append_fillers(image_set.image_ids, -1, tf.int64),
+            image_sizes=append_fillers(image_sizes, canvases, tf.int32),
+            scales=append_fillers(scales, 1, tf.float32),
+            row_splits=append_fillers(splits, splits[-1], tf.int64),
+            boxes=_append(boxes, 0, 1, tf.float32),
+            classes=_append(classes, -1, 1, tf.int32),
+            image_labels=append_fillers(image_set.image_labels, UNKNOWN, tf.int32),
+            has_boxes=append_fillers(image_set.has_boxes, False, tf.bool),
+        )
+
+
+def _append(
+    column: np.ndarray | tf.Tensor, value, num_rows: int, dtype: tf.DType
+) -> tf.Tensor:
+    column = np.asarray(column)
+    rows = np.full_like(column, value, shape=(num_rows, *column.shape[1:]))
+    return tf.constant(np.concatenate([column, rows]), dtype)
+
+
+def collate(
+    columns: Columns, images: tf.Tensor, index: tf.Tensor, is_flipped: tf.Tensor
+) -> Batch:
+    """Joins images on their canvas with what is known of them.
+
+    Args:
+        columns: of the whole set.
+        images: [B, H, W, 3] float32, mirrored where `is_flipped`.
+        index: [B] int64 rows of the columns.
+        is_flipped: [B] bool.
+
+    Returns:
+        `Batch`. M is the largest number of boxes, at least 1: in a batch of weak images
+        a maximum over M would else have nothing to take.
+    """
+    box_rows = _find_boxes(columns, index, is_flipped)
+    return Batch(
+        images=images,
+        image_sizes=tf.gather(columns.image_sizes, index),
+        scales=tf.gather(columns.scales, index),
+        image_ids=tf.gather(columns.image_ids, index),
+        targets=Targets(
+            boxes=tf.gather(columns.boxes, box_rows),
+            classes=tf.gather(columns.classes, box_rows),
+            image_labels=tf.gather(columns.image_labels, index),
+            has_boxes=tf.gather(columns.has_boxes, index),
+        ),
+    )
+
+
+def _find_boxes(columns: Columns, index: tf.Tensor, is_flipped: tf.Tensor) -> tf.Tensor:
+    """Returns the [B, M] rows of the boxes, that of the padding where there is none."""
+    num_boxes = tf.shape(columns.classes, tf.int64)[0] - 1
+    first = tf.gather(columns.row_splits, index)
+    counts = tf.gather(columns.row_splits, index + 1) - first
+    first += tf.cast(is_flipped, tf.int64) * (num_boxes // 2)
+    slots = tf.range(tf.maximum(tf.reduce_max(counts), 1))
+    return tf.where(slots < counts[:, None], first[:, None] + slots, num_boxes)

@@ -1,0 +1,156 @@
+"""Image sets as TFRecord files, with the keys of the TF Object Detection API.
+
+An image is a ``tf.train.Example``. The keys that are not of that API hold what is known
+of a whole image: ``image/class/label`` and ``image/class/text`` list the classes that
+it shows, ``image/class/absent_label`` and ``image/class/absent_text`` those that it
+does not show (the others are unknown), and ``image/supervision`` is "boxes" for a
+strong image and "labels" for a weak one, which has no boxes.
+
+A label is an id of the label map, `LABEL_MAP_FILE` beside the files.
+"""
+
+import hashlib
+import os
+import tempfile
+
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from ehsod_tf.data.image_files import read_header
+from ehsod_tf.data.label_map import LABEL_MAP_FILE, write_label_map
+from ehsod_tf.data.problems import Findings
+from ehsod_tf.data.tfrecord_parsing import BOX_SIDES
+from ehsod_tf.errors import ConfigError, DataError
+from ehsod_tf.structures import ABSENT, PRESENT, ImageSet
+
+
+def write_tfrecords(
+    image_set: ImageSet, output_dir: str | os.PathLike, *, num_shards: int
+) -> int:
+    """Writes an image set, with the files of its images, as TFRecord files.
+
+    Boxes and areas are stored as float32, boxes as shares of the image's height and
+    width. The API knows crowds and difficult objects, an image set only ignored ones:
+    these are marked as both, so that either kind of evaluation passes over them. Labels
+    are the category ids, or, where one of these is below 1, which the API keeps for the
+    background, the class indices plus 1.
+
+    Args:
+        image_set: the images.
+        output_dir: a new or empty folder; it appears with all files or not at all.
+        num_shards: number of files, ``images-00000-of-00010.tfrecord`` and so on, but
+            never more than images. Their order is the order of the images.
+
+    Returns:
+        The number of images written.
+
+    Raises:
+        ConfigError: `num_shards` is below 1.
+        DataError: the folder holds something already, or image files cannot be read
+            (all such are named).
+    """
+    num_images = len(image_set.paths)
+    if num_shards < 1:
+        raise ConfigError(f"num_shards is 1 or more, got {num_shards}")
+    num_shards = min(num_shards, num_images)
+    output_dir = os.path.abspath(output_dir)
+    if os.path.isdir(output_dir) and os.listdir(output_dir):
+        raise DataError(
+            f"{output_dir}: this folder is not empty; give a new one, or empty it first"
+        )
+    os.makedirs(os.path.dirname(output_dir), exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=os.path.dirname(output_dir)) as temporary:
+        # A folder of its own, as temporary ones are closed to other users.
+        folder = os.path.join(temporary, "records")
+        os.mkdir(folder)
+        _write_files(image_set, folder, num_shards)
+        os.replace(folder, output_dir)
+    logging.info("wrote %d images into %d files", num_images, num_shards)
+    return num_images
+
+
+def _write_files(image_set: ImageSet, folder: str, num_shards: int) -> None:
+    labels = _number_classes(image_set)
+    names = dict(zip(labels.tolist(), image_set.class_names, strict=True))
+    write_label_map(os.path.join(folder, LABEL_MAP_FILE), names)
+    findings = Findings()
+    shards = np.array_split(np.arange(len(image_set.paths)), num_shards)
+    for number, rows in enumerate(shards):
+        name = f"images-{number:05}-of-{num_shards:05}.tfrecord"
+        with tf.io.TFRecordWriter(os.path.join(folder, name)) as writer:
+            for row in rows.tolist():
+                try:
+                    example = _make_example(image_set, row, labels)
+                except (DataError, OSError) as error:
+                    record = f"image {image_set.image_ids[row]}"
+                    findings.add(image_set.paths[row], record, "", str(error))
+                else:
+                    writer.write(example.SerializeToString())
+    findings.settle()
+
+
+def _number_classes(image_set: ImageSet) -> np.ndarray:
+    category_ids = np.array(image_set.category_ids, np.int64)
+    if category_ids.min() >= 1:
+        return category_ids
+    return np.arange(1, len(category_ids) + 1)
+
+
+def _make_example(
+    image_set: ImageSet, row: int, labels: np.ndarray
+) -> tf.train.Example:
+    path = image_set.paths[row]
+    image_format = read_header(path).format.lower()
+    with open(path, "rb") as file:
+        encoded = file.read()
+    height, width = image_set.sizes[row].tolist()
+    features = {
+        "image/encoded": [encoded],
+        "image/format": [image_format.encode()],
+        "image/filename": [image_set.image_names[row].encode()],
+        "image/source_id": [str(image_set.image_ids[row]).encode()],
+        "image/key/sha256": [hashlib.sha256(encoded).hexdigest().encode()],
+        "image/height": [height],
+        "image/width": [width],
+        "image/supervision": [b"boxes" if image_set.has_boxes[row] else b"labels"],
+    }
+    features |= _list_objects(image_set, row, labels)
+    for prefix, state in (("", PRESENT), ("absent_", ABSENT)):
+        classes = np.flatnonzero(image_set.image_labels[row] == state)
+        features[f"image/class/{prefix}label"] = labels[classes]
+        features[f"image/class/{prefix}text"] = _encode_names(image_set, classes)
+    return tf.train.Example(
+        features=tf.train.Features(
+            feature={name: _make_feature(values) for name, values in features.items()}
+        )
+    )
+
+
+def _list_objects(image_set: ImageSet, row: int, labels: np.ndarray) -> dict:
+    rows = slice(*image_set.row_splits[row : row + 2])
+    shares = image_set.boxes[rows] / np.tile(image_set.sizes[row], 2)
+    classes, ignored = image_set.classes[rows], image_set.ignored[rows]
+    features = {
+        f"image/object/bbox/{side}": column
+        for side, column in zip(BOX_SIDES, shares.T, strict=True)
+    }
+    return features | {
+        "image/object/class/label": labels[classes],
+        "image/object/class/text": _encode_names(image_set, classes),
+        "image/object/is_crowd": ignored.astype(np.int64),
+        "image/object/difficult": ignored.astype(np.int64),
+        "image/object/area": image_set.areas[rows],
+    }
+
+
+def _encode_names(image_set: ImageSet, classes: np.ndarray) -> list[bytes]:
+    return [image_set.class_names[index].encode() for index in classes]
+
+
+def _make_feature(values: list | np.ndarray) -> tf.train.Feature:
+    if isinstance(values, np.ndarray) and values.dtype.kind == "f":
+        return tf.train.Feature(float_list=tf.train.FloatList(value=values))
+    if len(values) and isinstance(values[0], bytes):
+        return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
+    return tf.train.Feature(int64_list=tf.train.Int64List(value=values))

@@ -1,0 +1,39 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+WAYS = [f"{count} {what}" for what in ("replicas", "hosts") for count in (1, 2, 4)]
+
+
+@pytest.fixture(scope="module")
+def results():
+    program = Path(__file__).with_name("pipeline_replicas.py")
+    done = subprocess.run(
+        [sys.executable, str(program)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(program.parents[2])},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("order", ["shuffled", "class_aware", "fixed_fraction"])
+def test_all_ways_of_running_see_the_same(results, order):
+    """Images, flips, ids, labels and boxes of each step, to the bit."""
+    results = results[order]
+    expected = results["1 replicas"]
+    assert len(set(expected)) == 6
+    for way in (*WAYS, "from function"):
+        assert results[way] == expected, way
+    assert set(results["other seed"]).isdisjoint(expected)
+
+
+@pytest.mark.parametrize("order", ["shuffled", "class_aware", "fixed_fraction"])
+def test_resumption_at_any_step(results, order):
+    results = results[order]
+    assert results["resumed"] == [results["1 replicas"][step:] for step in range(6)]
