@@ -17,6 +17,10 @@ class NonFiniteLossError(EhsodError):
     """Training met a NaN or an infinity; names the step, the term and the images."""
 
 
+class WorkerLostError(EhsodError):
+    """Another machine of the run has gone; names the step and what is known."""
+
+
 def require_choice(what: str, value, choices) -> None:
     """Raises a `ConfigError` that names `what` unless `value` is one of `choices`."""
     if value not in choices:

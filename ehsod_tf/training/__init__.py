@@ -1,27 +1,47 @@
 """Training: the optimiser, its schedule, the loop, checkpoints and what a run shows."""
 
-from ehsod_tf.training.callbacks import HistoryCsv, TensorBoardScalars
-from ehsod_tf.training.checkpoints import (
-    Checkpoints,
-    find_checkpoint,
-    restore_weights,
+from ehsod_tf.training.averaging import ema_weights, keeps_ema
+from ehsod_tf.training.batch_dump import (
+    BatchDump,
+    read_batch_dump,
+    write_batch_dump,
 )
+from ehsod_tf.training.callbacks import HistoryCsv, TensorBoardScalars
+from ehsod_tf.training.checkpoints import Checkpoints
+from ehsod_tf.training.interruption import Interrupted
 from ehsod_tf.training.loop import make_step, train
+from ehsod_tf.training.loss_scale import ReplicatedLossScale
 from ehsod_tf.training.optimizer import ClippedAdamW, CoupledSGD
 from ehsod_tf.training.progress import ProgressDisplay
+from ehsod_tf.training.restoration import find_checkpoint, restore_weights
 from ehsod_tf.training.schedule import WarmupStepDecay, scale_learning_rate
+from ehsod_tf.training.strategy import (
+    create_strategy,
+    describe_strategy,
+    is_chief,
+)
 
 __all__ = [
+    "BatchDump",
     "Checkpoints",
     "ClippedAdamW",
     "CoupledSGD",
     "HistoryCsv",
+    "Interrupted",
     "ProgressDisplay",
+    "ReplicatedLossScale",
     "TensorBoardScalars",
     "WarmupStepDecay",
+    "create_strategy",
+    "describe_strategy",
+    "ema_weights",
     "find_checkpoint",
+    "is_chief",
+    "keeps_ema",
     "make_step",
+    "read_batch_dump",
     "restore_weights",
     "scale_learning_rate",
     "train",
+    "write_batch_dump",
 ]

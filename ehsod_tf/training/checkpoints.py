@@ -5,208 +5,203 @@ take the model itself, but does not follow a Keras layer that is kept in a Pytho
 and then saves nothing of it, without a word. A list of what was stored, by path and
 shape, travels with each checkpoint, so that a model that differs is refused before any
 of its weights change.
+
+`tf.train.CheckpointManager` is not used: it deletes old checkpoints before the
+checksums of the new one could be written, and does not start when its list of them, a
+text file, is damaged. What is here is found by listing the folder.
 """
 
+import contextlib
 import json
 import os
-import re
 from collections.abc import Mapping
-from itertools import zip_longest
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from ehsod_tf.errors import ConfigError, DataError
+from ehsod_tf.training import checkpoint_folders as folders
+from ehsod_tf.training.identity import describe_variables, require_same_settings
+from ehsod_tf.training.restoration import (
+    BEST,
+    PREFIX,
+    Record,
+    find_newest,
+    get_first_line,
+    read_record,
+    require_built,
+    restore_variables,
+)
 
 
 class Checkpoints:
-    """The checkpoints of one run, of which the last few are kept.
+    """The checkpoints of one run, of which the last few and the best are kept.
 
-    Create it once the model is built and compiled, so that every variable exists.
+    Create it once the model is built and compiled, so that every variable exists. The
+    variables of the optimizer include its step, moving averages of the weights and the
+    loss scale, those of the model the seeds of its random layers, where it has any.
 
     Args:
         model: a built and compiled model.
         directory: folder of the checkpoints, by convention ``<model_dir>/checkpoints``;
             made at the first save.
-        keep: number of checkpoints to keep.
+        keep: number of checkpoints to keep, the best one not counted.
+        identity: the settings that a run must keep when it goes on, by name; values
+            that JSON can hold. Leave out what may change, such as the number of epochs.
+        best_metric: name of the figure by which the best checkpoint is chosen; higher
+            is better. None keeps no best one.
+        is_writer: False in the processes of a run over several machines that leave the
+            writing to the first one.
 
     Attributes:
-        progress: what `save` was last given, or what `restore_latest` found.
+        step: what `save` was last given, or what `restore_latest` found; 0 before.
+        progress: likewise.
+        best: ``{"step", "metric", "score"}`` of the best checkpoint, or None.
 
     Raises:
         ConfigError: `keep` is not a whole number above 0.
         ValueError: the model is not built or not compiled.
     """
 
-    def __init__(self, model: keras.Model, directory: str, *, keep: int = 3):
+    def __init__(
+        self,
+        model: keras.Model,
+        directory: str,
+        *,
+        keep: int = 3,
+        identity: Mapping[str, Any] | None = None,
+        best_metric: str | None = None,
+        is_writer: bool = True,
+    ):
         if not isinstance(keep, int) or isinstance(keep, bool) or keep < 1:
             raise ConfigError(f"keep must be a whole number >= 1, not {keep!r}")
-        _require_built(model)
+        require_built(model)
         if model.optimizer is None:
             raise ValueError("compile the model before making its checkpoints")
         if not model.optimizer.built:
             with model.distribute_strategy.scope():
                 model.optimizer.build(model.trainable_variables)
+        self.step = 0
         self.progress: dict[str, Any] = {}
-        self._record = _Record()
+        self.best: dict[str, Any] | None = None
+        self._directory = str(directory)
+        self._keep = keep
+        # As it will be read: tuples become lists.
+        self._identity = json.loads(json.dumps(dict(identity or {})))
+        self._best_metric = best_metric
+        self._is_writer = is_writer
         self._variables = {
             "model": model.variables,
             "optimizer": model.optimizer.variables,
         }
-        self._manager = tf.train.CheckpointManager(
-            tf.train.Checkpoint(record=self._record, **self._variables),
-            str(directory),
-            max_to_keep=keep,
-            checkpoint_name="step",
-        )
+        self._record = Record()
+        self._checkpoint = tf.train.Checkpoint(record=self._record, **self._variables)
 
     def save(self, step: int, progress: Mapping[str, Any] | None = None) -> str:
-        """Writes ``step-<step>`` and returns its path.
+        """Writes ``step-<step>`` and returns its path; deletes those too many.
+
+        Once this returns, the checkpoint is on the disk, and a kill before that leaves
+        the ones before as they were.
 
         Args:
             step: number of steps that the weights have seen.
             progress: what else the run needs in order to go on; must survive JSON.
+
+        Raises:
+            DataError: the disk is full, or cannot be written for another reason.
         """
+        path = self._locate(f"step-{step}")
         self.progress = dict(progress or {})
+        if not self._is_writer:
+            self.step = step
+            return path
         self._record.value = {
             "step": step,
             "progress": self.progress,
+            "best": self.best,
+            "identity": self._identity,
             "variables": {
-                group: _list_shapes(variables)
+                group: describe_variables(variables)
                 for group, variables in self._variables.items()
             },
         }
-        return self._manager.save(checkpoint_number=step)
+        with _naming(path):
+            os.makedirs(self._directory, exist_ok=True)
+            folders.delete_leftovers(self._directory)
+            with folders.replace_folder(path) as fresh:
+                self._checkpoint.write(os.path.join(fresh, PREFIX))
+            self._delete_old(step)
+        self.step = step
+        return path
+
+    def keep_best(self, step: int, figures: Mapping[str, Any]) -> None:
+        """Copies ``step-<step>`` to ``best`` if its figures beat those of ``best``.
+
+        Raises:
+            ConfigError: the figures do not have the metric.
+            DataError: as `save`.
+        """
+        metric = self._best_metric
+        if metric is None:
+            return
+        if metric not in figures:
+            raise ConfigError(
+                f"best_metric is {metric!r}, but the evaluation gives "
+                f"{', '.join(figures)}"
+            )
+        score = float(figures[metric])
+        # Not <=, so that NaN is never the best.
+        if not score > (self.best["score"] if self.best else float("-inf")):
+            return
+        if self._is_writer:
+            with _naming(self._locate(BEST)):
+                folders.copy_folder(self._locate(f"step-{step}"), self._locate(BEST))
+        self.best = {"step": step, "metric": metric, "score": score}
 
     def restore_latest(self) -> int:
-        """Restores the newest checkpoint, if there is one, and its `progress`.
+        """Restores the newest checkpoint that is whole, if there is any.
+
+        One that is damaged is passed over, with a warning that names it.
 
         Returns:
             The step after which it was saved; 0 if there is none.
 
         Raises:
-            ConfigError: the checkpoint is of another model or optimizer.
-            DataError: the checkpoint cannot be read.
+            ConfigError: the checkpoint is of another model or optimizer, or of a run
+                with other settings.
+            DataError: there are checkpoints, but all are damaged.
         """
-        path = self._manager.latest_checkpoint
+        path = find_newest(self._directory)
         if path is None:
             return 0
-        record = _restore(path, self._variables)
+        record = read_record(path)
+        require_same_settings(path, record["identity"], self._identity)
+        restore_variables(path, record, self._variables)
+        self.step = record["step"]
         self.progress = record["progress"]
-        return record["step"]
+        self.best = record["best"]
+        return self.step
+
+    def _locate(self, name):
+        return os.path.join(self._directory, name)
+
+    def _delete_old(self, step):
+        found = folders.list_checkpoints(self._directory)
+        # Those after this step were damaged, or the run would have gone on from them.
+        kept = [path for at, path in found if at <= step][-self._keep :]
+        for _, path in found:
+            if path not in kept:
+                folders.delete_folder(path)
 
 
-def restore_weights(model: keras.Model, path: str) -> int:
-    """Restores the weights of a built model, and nothing of the optimizer.
-
-    Args:
-        model: a built model; it need not be compiled.
-        path: a checkpoint (``…/step-500``), a folder of checkpoints or a run folder,
-            of which the newest checkpoint is taken.
-
-    Returns:
-        The step after which the checkpoint was saved.
-
-    Raises:
-        ConfigError: there is no checkpoint, or it is of another model.
-        DataError: the checkpoint cannot be read.
-    """
-    _require_built(model)
-    record = _restore(find_checkpoint(path), {"model": model.variables})
-    return record["step"]
-
-
-def find_checkpoint(path: str) -> str:
-    """Returns the checkpoint that a checkpoint's path, or a folder, stands for.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    path = str(path)
-    for folder in (path, os.path.join(path, "checkpoints")):
-        newest = tf.train.latest_checkpoint(folder)
-        if newest is not None:
-            return newest
-    prefix = path.removesuffix(".index")
-    if not os.path.exists(prefix + ".index"):
-        raise ConfigError(
-            f"no checkpoint at {path}: give a run folder, its checkpoints folder or "
-            "a checkpoint such as checkpoints/step-500"
-        )
-    return prefix
-
-
-class _Record(tf.train.experimental.PythonState):
-    """The part of a checkpoint that is not a variable, as JSON."""
-
-    def __init__(self):
-        self.value = {}
-
-    def serialize(self):
-        return json.dumps(self.value)
-
-    def deserialize(self, string_value):
-        self.value = json.loads(string_value)
-
-
-def _restore(path, variables):
-    record = _Record()
-    _read(tf.train.Checkpoint(record=record), path)
-    if "variables" not in record.value:
-        raise DataError(f"{path} is not a checkpoint of ehsod_tf training")
-    for group, members in variables.items():
-        _require_same(path, group, record.value["variables"][group], members)
-    status = _read(tf.train.Checkpoint(**variables), path)
-    status.assert_existing_objects_matched()
-    return record.value
-
-
-def _read(checkpoint, path):
+@contextlib.contextmanager
+def _naming(path):
+    """Names the checkpoint that an error of the disk is about."""
     try:
-        return checkpoint.restore(path).expect_partial()
-    # Which one TensorFlow raises depends on where a damaged file breaks off.
-    except (tf.errors.OpError, IndexError, RuntimeError, ValueError) as error:
-        reason = str(error).strip().partition("\n")[0]
+        yield
+    except (OSError, tf.errors.OpError) as error:
         raise DataError(
-            f"cannot read the checkpoint {path}: {reason}; to go on from an older one, "
-            "remove its lines from the file 'checkpoint' beside it"
+            f"cannot write the checkpoint {path}: {get_first_line(error)}; make room "
+            "or mend the disk, and start the run again to go on"
         ) from error
-
-
-def _require_same(path, group, stored, variables):
-    for saved, present in zip_longest(stored, _list_shapes(variables)):
-        if saved is None or present is None or not _fits(saved, present):
-            raise ConfigError(
-                f"{path} was saved from another {group}: it has "
-                f"{_describe(saved)} where this {group} has {_describe(present)}; "
-                "use the configuration of its run, or another model_dir"
-            )
-
-
-def _fits(saved, present):
-    # Names that Keras makes up carry numbers that count through a process's life.
-    (saved_path, saved_shape), (present_path, present_shape) = saved, present
-    return saved_shape == present_shape and _strip_numbers(
-        saved_path
-    ) == _strip_numbers(present_path)
-
-
-def _strip_numbers(path):
-    return re.sub(r"_\d+", "", path.rpartition("/")[2])
-
-
-def _list_shapes(variables):
-    return [[variable.path, list(variable.shape)] for variable in variables]
-
-
-def _describe(entry):
-    if entry is None:
-        return "no further variable"
-    path, shape = entry
-    return f"{path} {shape}"
-
-
-def _require_built(model):
-    if not model.built:
-        raise ValueError("build the model (call it on a batch) before its checkpoints")

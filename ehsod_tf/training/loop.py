@@ -1,11 +1,11 @@
-"""The training loop: steps, epochs, evaluation, checkpoints and resumption.
+"""The training loop: steps, epochs, evaluation, checkpoints, resumption and signals.
 
 Its own loop because Keras's `fit` resumes at epochs only and does not run with several
 workers. A model written for it still trains with `fit`: both call its `train_step`.
 """
 
+import contextlib
 import dataclasses
-import math
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from typing import Any
@@ -14,14 +14,18 @@ import keras
 import tensorflow as tf
 from absl import logging
 
-from ehsod_tf.errors import ConfigError, DataError, NonFiniteLossError
+from ehsod_tf.errors import ConfigError, DataError, WorkerLostError
 from ehsod_tf.training.checkpoints import Checkpoints
 from ehsod_tf.training.epoch_means import EpochMeans
+from ehsod_tf.training.finiteness import require_finite
+from ehsod_tf.training.interruption import Interrupted, StopSignals
+from ehsod_tf.training.peers import agree, naming_lost_machines, require_same_step
+from ehsod_tf.training.strategy import distribute_batches
 
 
 def train(
     model: keras.Model,
-    make_dataset: Callable[[int], tf.data.Dataset],
+    make_dataset: Callable[[int, int, int], tf.data.Dataset],
     *,
     strategy: tf.distribute.Strategy,
     epochs: int,
@@ -31,6 +35,7 @@ def train(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     evaluate: Callable[[], Mapping[str, Any]] | None = None,
     evaluate_every: int = 1,
+    dump_dir: str | None = None,
 ) -> list[dict[str, float]]:
     """Trains a model up to `epochs`, from its latest checkpoint if there is one.
 
@@ -38,14 +43,19 @@ def train(
     history of one that was not, given a `make_dataset` that depends on the step alone.
     It goes back to the last checkpoint: the end of an epoch, or `save_every` steps.
     If it was cut off during the evaluation of an epoch, that evaluation is repeated.
+    On SIGTERM or SIGINT it saves after the running step and raises `Interrupted`; in an
+    evaluation, before which it has saved, at once.
 
     Args:
         model: built and compiled inside ``strategy.scope()``, with a
             ``train_step(batch)`` that returns global scalars, equal on every replica.
-        make_dataset: takes the number of steps already made and returns the global
-            batches from there on, at least as many as the run has left.
+        make_dataset: takes the number of steps already made, this machine's index and
+            the number of machines; returns this machine's rows of the global batches
+            from there on, at least as many as the run has left.
         strategy: distributes each batch over its replicas.
-        epochs: epochs in all, those made before a resumption included.
+        epochs: epochs in all, those made before a resumption included. A finished run
+            is made longer by a larger number; whether it then equals one that had that
+            number from the start depends on the schedule.
         steps_per_epoch: steps of an epoch.
         checkpoints: of this model.
         save_every: a checkpoint is written whenever this many steps have passed, and
@@ -54,9 +64,12 @@ def train(
             the step, ``learning_rate`` and ``gradient_norm``; ``on_epoch_end`` the row
             that goes into the history. ``model.stop_training`` is honoured.
         evaluate: returns figures by name. Those that are numbers enter the history,
-            prefixed ``val_``; others, such as tables, are left to the caller.
+            prefixed ``val_``; others, such as tables, are left to the caller. The best
+            checkpoint is chosen by them, see `Checkpoints`.
         evaluate_every: epochs from one evaluation to the next. The last epoch is
             always evaluated.
+        dump_dir: folder for the batch at which a loss was not finite, by convention the
+            run folder: ``nonfinite_step_<step>.npz``, see `read_batch_dump`.
 
     Returns:
         One row per epoch, from the first: ``epoch`` (from 1), the mean of each term
@@ -65,10 +78,13 @@ def train(
 
     Raises:
         ConfigError: a count has the wrong type or range, or the latest checkpoint
-            belongs to another model or to epochs of another length.
-        DataError: the data set ends before the run does.
-        NonFiniteLossError: a term or the gradient norm is NaN or infinite. Names the
-            step, the terms and the images. No checkpoint holds that step.
+            belongs to another model, other settings or epochs of another length.
+        DataError: the data set ends before the run does; no checkpoint is whole; or
+            one cannot be written.
+        Interrupted: a `SystemExit`: a signal came.
+        NonFiniteLossError: a term or the gradient norm is NaN or infinite, or the loss
+            scale has fallen below 1. Names the step, the terms and the images. No
+            checkpoint holds that step.
     """
     _require_counts(
         epochs=epochs,
@@ -77,39 +93,55 @@ def train(
         evaluate_every=evaluate_every,
     )
     step = checkpoints.restore_latest()
+    with naming_lost_machines(strategy, step + 1):
+        require_same_step(strategy, step)
     last_step = epochs * steps_per_epoch
     history, means = _restore_progress(checkpoints.progress, steps_per_epoch)
     logging.info("training from step %d to step %d", step, last_step)
     callbacks = keras.callbacks.CallbackList(
         list(callbacks), model=model, epochs=epochs, steps=steps_per_epoch, verbose=1
     )
-    dataset = strategy.experimental_distribute_dataset(make_dataset(step))
+    dataset = distribute_batches(make_dataset, step, strategy)
     take_step = make_step(model, strategy, dataset.element_spec)
     batches = iter(dataset)
     model.stop_training = False
-    callbacks.on_train_begin()
-    for epoch in range(len(history), epochs):
-        callbacks.on_epoch_begin(epoch)
-        for index in range(step - epoch * steps_per_epoch, steps_per_epoch):
-            callbacks.on_train_batch_begin(index)
-            batch = _take_batch(batches, step, last_step)
-            logs = {name: float(value) for name, value in take_step(batch).items()}
-            step += 1
-            _require_finite(logs, step, strategy, batch)
-            means.add(logs)
-            callbacks.on_train_batch_end(index, logs)
-            if step % save_every == 0 or index + 1 == steps_per_epoch:
-                _save(checkpoints, step, steps_per_epoch, history, means)
-        logs = means.compute()
-        means = EpochMeans()
-        is_due = (epoch + 1) % evaluate_every == 0 or epoch + 1 == epochs
-        if evaluate is not None and is_due:
-            logs.update(_evaluate(evaluate, callbacks))
-        history.append({"epoch": epoch + 1, **logs})
-        callbacks.on_epoch_end(epoch, logs)
-        if model.stop_training:
-            break
-    callbacks.on_train_end()
+    with (
+        StopSignals() as signals,
+        _begun(callbacks),
+        _signals_first(signals, checkpoints),
+    ):
+        for epoch in range(len(history), epochs):
+            callbacks.on_epoch_begin(epoch)
+            for index in range(step - epoch * steps_per_epoch, steps_per_epoch):
+                callbacks.on_train_batch_begin(index)
+                step += 1
+                with naming_lost_machines(strategy, step):
+                    batch = _take_batch(batches, step, last_step)
+                    logs = {name: float(v) for name, v in take_step(batch).items()}
+                    require_finite(logs, step, strategy, batch, dump_dir)
+                    means.add(logs)
+                    callbacks.on_train_batch_end(index, logs)
+                    is_stopping = agree(strategy, signals.received)
+                is_last = index + 1 == steps_per_epoch
+                if step % save_every == 0 or is_last or is_stopping:
+                    _save(checkpoints, step, steps_per_epoch, history, means)
+                if is_stopping:
+                    signals.raise_interrupted(step)
+            logs = means.compute()
+            means = EpochMeans()
+            is_due = (epoch + 1) % evaluate_every == 0 or epoch + 1 == epochs
+            if evaluate is not None and is_due:
+                with signals.raised_at_once(step):
+                    figures = _evaluate(evaluate, callbacks)
+                checkpoints.keep_best(step, figures)
+                logs.update({f"val_{name}": value for name, value in figures.items()})
+            history.append({"epoch": epoch + 1, **logs})
+            callbacks.on_epoch_end(epoch, logs)
+            # Here the other machines wait for the evaluation on the first one.
+            with naming_lost_machines(strategy, step):
+                is_stopping = agree(strategy, model.stop_training)
+            if is_stopping:
+                break
     return history
 
 
@@ -127,25 +159,51 @@ def make_step(
 
     Returns:
         A function from a distributed batch to scalars: the terms of `train_step`, the
-        ``learning_rate`` that the step used and its ``gradient_norm`` before the clip.
+        ``learning_rate`` that the step used and its ``gradient_norm`` before the clip;
+        under loss scaling also the ``loss_scale`` that the step used. A step that loss
+        scaling skips repeats the norm of the last one that was applied.
     """
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    loss_scale = getattr(model.optimizer, "dynamic_scale", None)
 
     @tf.function(input_signature=[batch_spec])
     def take_step(batch):
         # Read before the step counter moves, or a schedule would be one step ahead.
-        learning_rate = tf.identity(optimizer.learning_rate)
+        used = {"learning_rate": tf.identity(optimizer.learning_rate)}
+        if loss_scale is not None:
+            used["loss_scale"] = tf.identity(loss_scale)
         terms = strategy.run(model.train_step, args=(batch,))
         logs = {
             # The terms are global already, so any replica can speak for all.
             name: strategy.experimental_local_results(value)[0]
             for name, value in terms.items()
         }
-        logs["learning_rate"] = learning_rate
         logs["gradient_norm"] = tf.identity(optimizer.gradient_norm)
-        return logs
+        return logs | used
 
     return take_step
+
+
+@contextlib.contextmanager
+def _begun(callbacks):
+    """Tells callbacks of the end also where a signal is what ends the training."""
+    callbacks.on_train_begin()
+    try:
+        yield
+    except Interrupted:
+        callbacks.on_train_end()
+        raise
+    callbacks.on_train_end()
+
+
+@contextlib.contextmanager
+def _signals_first(signals, checkpoints):
+    """Where all machines get a signal, each may see another one leave before it."""
+    try:
+        yield
+    except WorkerLostError:
+        signals.raise_if_received(checkpoints.step)
+        raise
 
 
 def _take_batch(batches, step, last_step):
@@ -153,8 +211,8 @@ def _take_batch(batches, step, last_step):
         return next(batches)
     except StopIteration:
         raise DataError(
-            f"the training data ends after {step} steps, but the run has {last_step}: "
-            "repeat the data set, or lower epochs or steps_per_epoch"
+            f"the training data ends after {step - 1} steps, but the run has "
+            f"{last_step}: repeat the data set, or lower epochs or steps_per_epoch"
         ) from None
 
 
@@ -166,24 +224,7 @@ def _evaluate(evaluate, callbacks):
         if isinstance(value, Real)
     }
     callbacks.on_test_end(figures)
-    return {f"val_{name}": value for name, value in figures.items()}
-
-
-def _require_finite(logs, step, strategy, batch):
-    broken = {name: value for name, value in logs.items() if not math.isfinite(value)}
-    if not broken:
-        return
-    ids = [
-        int(image_id)
-        for replica_ids in strategy.experimental_local_results(batch.image_ids)
-        for image_id in replica_ids.numpy()
-    ]
-    terms = ", ".join(f"{name} = {value}" for name, value in broken.items())
-    raise NonFiniteLossError(
-        f"step {step}: {terms} at learning rate {logs['learning_rate']:g}; images "
-        f"{ids}; look at these images' boxes, or lower the learning rate. The last "
-        "checkpoint is from before this step"
-    )
+    return figures
 
 
 def _save(checkpoints, step, steps_per_epoch, history, means):

@@ -7,6 +7,8 @@ framework of its authors applies it. `ClippedAdamW` is for training from scratch
 import keras
 import tensorflow as tf
 
+_SHARED_CONFIG = ("name", "learning_rate", "use_ema", "ema_momentum")
+
 
 class _ClippedAfterReduction:
     """Clips by the global norm after the replicas' gradients have been summed.
@@ -85,6 +87,8 @@ class CoupledSGD(_ClippedAfterReduction, keras.optimizers.SGD):
         momentum: in [0, 1].
         weight_decay: factor of the weights that is added to the gradients.
         clip_norm: largest global gradient norm that is applied unscaled.
+        use_ema: keep moving averages of the weights; see `ema_weights`.
+        ema_momentum: share of the old average in the new one, at each step.
         name: name of the optimizer's variables.
 
     Attributes and errors: see `_ClippedAfterReduction`.
@@ -96,6 +100,8 @@ class CoupledSGD(_ClippedAfterReduction, keras.optimizers.SGD):
         momentum=0.9,
         weight_decay=1e-4,
         clip_norm=35.0,
+        use_ema=False,
+        ema_momentum=0.99,
         name="coupled_sgd",
     ):
         # Keras's own decay and clip stay off: they act before the reduction.
@@ -103,6 +109,8 @@ class CoupledSGD(_ClippedAfterReduction, keras.optimizers.SGD):
             learning_rate=learning_rate,
             momentum=momentum,
             clip_norm=clip_norm,
+            use_ema=use_ema,
+            ema_momentum=ema_momentum,
             name=name,
         )
         self.coupled_weight_decay = weight_decay
@@ -116,8 +124,7 @@ class CoupledSGD(_ClippedAfterReduction, keras.optimizers.SGD):
     def get_config(self):
         config = super().get_config()
         return {
-            "name": config["name"],
-            "learning_rate": config["learning_rate"],
+            **{name: config[name] for name in _SHARED_CONFIG},
             "momentum": self.momentum,
             "weight_decay": self.coupled_weight_decay,
             "clip_norm": self.clip_norm,
@@ -136,6 +143,8 @@ class ClippedAdamW(_ClippedAfterReduction, keras.optimizers.AdamW):
         learning_rate: a number or a `keras.optimizers.schedules` schedule.
         weight_decay: share of the learning rate by which weights shrink in a step.
         clip_norm: largest global gradient norm that is applied unscaled.
+        use_ema: keep moving averages of the weights; see `ema_weights`.
+        ema_momentum: share of the old average in the new one, at each step.
         name: name of the optimizer's variables.
 
     Attributes and errors: see `_ClippedAfterReduction`.
@@ -146,16 +155,23 @@ class ClippedAdamW(_ClippedAfterReduction, keras.optimizers.AdamW):
         learning_rate=0.001,
         weight_decay=1e-4,
         clip_norm=35.0,
+        use_ema=False,
+        ema_momentum=0.99,
         name="clipped_adamw",
     ):
         super().__init__(
             learning_rate=learning_rate,
             weight_decay=weight_decay,
             clip_norm=clip_norm,
+            use_ema=use_ema,
+            ema_momentum=ema_momentum,
             name=name,
         )
 
     def get_config(self):
         config = super().get_config()
-        kept = ("name", "learning_rate", "weight_decay")
-        return {name: config[name] for name in kept} | {"clip_norm": self.clip_norm}
+        return {
+            **{name: config[name] for name in _SHARED_CONFIG},
+            "weight_decay": self.weight_decay,
+            "clip_norm": self.clip_norm,
+        }

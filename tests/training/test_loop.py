@@ -12,7 +12,7 @@ import tensorflow as tf
 from toy_detector import get_weights, make_checkpoints, make_dataset, make_model
 
 from ehsod_tf.errors import ConfigError, DataError, NonFiniteLossError
-from ehsod_tf.training import WarmupStepDecay, train
+from ehsod_tf.training import WarmupStepDecay, read_batch_dump, train
 
 EPOCHS = 3
 STEPS = 4
@@ -140,12 +140,22 @@ def test_a_broken_image_stops_the_run_and_no_checkpoint_holds_it(tmp_path):
     """Image 105 is in the third batch, [104, 105]."""
     model = make_model()
     with pytest.raises(NonFiniteLossError) as raised:
-        run(model, tmp_path, make_dataset(broken_id=105), save_every=1)
+        run(
+            model,
+            tmp_path,
+            make_dataset(broken_id=105),
+            save_every=1,
+            dump_dir=tmp_path,
+        )
     message = str(raised.value)
     assert message.startswith("step 3: total_loss = nan, cam_cls = nan")
     assert "gradient_norm = nan" in message
     assert "images [104, 105]" in message
     assert "\n" not in message
+    path = f"{tmp_path}/nonfinite_step_3.npz"
+    assert f"the batch is in {path}. " in message
+    dump = read_batch_dump(path)
+    assert (dump.step, dump.batch.image_ids.tolist()) == (3, [104, 105])
 
     good = make_model(seed=9)
     assert make_checkpoints(good, tmp_path).restore_latest() == 2
@@ -179,8 +189,8 @@ def test_epochs_of_another_length_are_refused(tmp_path):
 
 
 def test_data_that_ends_early_is_named(tmp_path):
-    def make(start_step):
-        return make_dataset()(start_step).take(6)
+    def make(*arguments):
+        return make_dataset()(*arguments).take(6)
 
     with pytest.raises(DataError, match="ends after 6 steps, but the run has 12"):
         run(make_model(), tmp_path, make)

@@ -87,9 +87,11 @@ def test_refuses_a_variable_without_gradient():
 
 def test_config_round_trip():
     schedule = WarmupStepDecay(0.02, [10, 20], warmup_steps=5, warmup_factor=0.5)
-    optimizer = CoupledSGD(schedule, 0.8, 0.003, 7.0)
+    optimizer = CoupledSGD(schedule, 0.8, 0.003, 7.0, use_ema=True, ema_momentum=0.9)
     data = keras.saving.serialize_keras_object(optimizer)
     again = keras.saving.deserialize_keras_object(data)
+    assert (again.use_ema, again.ema_momentum) == (True, 0.9)
+    assert again.ema_overwrite_frequency is None
     assert again.get_config() == optimizer.get_config()
     gradients = make_gradients(3, 10.0)
     for actual, wanted in zip(

@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from ehsod_tf.structures import Batch, Targets
-from ehsod_tf.training import Checkpoints, CoupledSGD
+from ehsod_tf.training import Checkpoints, CoupledSGD, ReplicatedLossScale
 
 NUM_CLASSES = 2
 _SIZE = 8
@@ -16,10 +16,11 @@ class ToyDetector(keras.Model):
     """Classifies images from their mean colour, under the contract of `train`.
 
     ``cam_cls`` comes from all images and ``stage1_cls`` from the strong ones only.
+    ``squared_ids``, the sum over the images of the step, tells which they were.
     """
 
     def __init__(self, units=4, num_heads=2):
-        super().__init__()
+        super().__init__(autocast=False)
         self.hidden = keras.layers.Dense(units, activation="tanh")
         # In a list, as the stages of the cascade are.
         self.heads = [keras.layers.Dense(NUM_CLASSES) for _ in range(num_heads)]
@@ -41,13 +42,16 @@ class ToyDetector(keras.Model):
                 strict=True,
             ):
                 mask = tf.cast(mask, tf.float32)
-                errors = tf.reduce_sum(tf.square(logits - labels), axis=1)
+                differences = tf.cast(logits, tf.float32) - labels
+                errors = tf.reduce_sum(tf.square(differences), axis=1)
                 count = context.all_reduce("sum", tf.reduce_sum(mask))
                 terms[name] = tf.reduce_sum(errors * mask) / tf.maximum(count, 1.0)
             loss = sum(terms.values())
-        gradients = tape.gradient(loss, self.trainable_variables)
+            scaled_loss = self.optimizer.scale_loss(loss)
+        gradients = tape.gradient(scaled_loss, self.trainable_variables)
         self.optimizer.apply(gradients, self.trainable_variables)
-        logs = {"total_loss": loss, **terms}
+        ids = tf.reduce_sum(tf.cast(batch.image_ids, tf.float32) ** 2)
+        logs = {"total_loss": loss, **terms, "squared_ids": ids}
         return {name: context.all_reduce("sum", term) for name, term in logs.items()}
 
 
@@ -57,14 +61,18 @@ def make_model(units=4, num_heads=2, learning_rate=0.1, seed=3, **optimizer_argu
     model = ToyDetector(units, num_heads)
     model(next(iter(make_dataset(batch_size=2)(0))))
     optimizer = CoupledSGD(learning_rate, **optimizer_arguments)
+    if model.dtype_policy.name == "mixed_float16":
+        optimizer = ReplicatedLossScale(optimizer)
     model.compile(optimizer=optimizer, jit_compile=False)
     return model
 
 
-def make_dataset(batch_size=2, broken_id=None):
+def make_dataset(batch_size=2, broken_id=None, steep_id=None):
     """Makes a `make_dataset` whose batches depend on the step alone.
 
-    Image ids are 100, 101, …; the image `broken_id` holds a NaN.
+    Image ids are 100, 101, …; the image `broken_id` holds a NaN; the gradients of the
+    image `steep_id` overflow in float16 under the first loss scale, but its loss is
+    finite.
     """
 
     def make_batch(step):
@@ -80,6 +88,9 @@ def make_dataset(batch_size=2, broken_id=None):
         if broken_id is not None:
             is_broken = (rows + 100 == broken_id)[:, None, None, None]
             images = tf.where(is_broken, np.nan, images)
+        labels = tf.cast(tf.stack([rows % 2, rows % 3 // 2], 1), tf.int32)
+        if steep_id is not None:
+            labels = tf.where((rows + 100 == steep_id)[:, None], 500, labels)
         return Batch(
             images=images,
             image_sizes=tf.fill([batch_size, 2], _SIZE),
@@ -88,15 +99,18 @@ def make_dataset(batch_size=2, broken_id=None):
             targets=Targets(
                 boxes=tf.zeros([batch_size, 1, 4]),
                 classes=tf.fill([batch_size, 1], -1),
-                image_labels=tf.cast(tf.stack([rows % 2, rows % 3 // 2], 1), tf.int32),
+                image_labels=labels,
                 has_boxes=rows % 4 == 0,
             ),
         )
 
-    def make(start_step):
-        # Batched by `batch`, so that a strategy can split it over the replicas.
+    def make(start_step, host_index=0, num_hosts=1):
+        rows = batch_size // num_hosts
         steps = tf.data.Dataset.range(start_step, 10**6)
-        return steps.map(make_batch).unbatch().batch(batch_size, drop_remainder=True)
+        # Batched by `batch`, so that a strategy can split it over the replicas.
+        examples = steps.map(make_batch).unbatch()
+        shares = examples.batch(rows, drop_remainder=True)
+        return shares.shard(num_hosts, host_index)
 
     return make
 

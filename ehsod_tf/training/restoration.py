@@ -1,0 +1,193 @@
+"""Finding the checkpoint that a path stands for, and reading from it."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+
+import keras
+import tensorflow as tf
+from absl import logging
+
+from ehsod_tf.errors import ConfigError, DataError
+from ehsod_tf.training import checkpoint_folders as folders
+from ehsod_tf.training.identity import require_same_variables
+
+# Of TensorFlow's files in the folder of a checkpoint.
+PREFIX = "variables"
+# Name of the folder beside the numbered ones that is kept for its score.
+BEST = "best"
+
+
+def restore_weights(model: keras.Model, path: str, *, averaged: bool = False) -> int:
+    """Restores the weights of a built model, and nothing of the optimizer.
+
+    Args:
+        model: a built model; it need not be compiled.
+        path: see `find_checkpoint`.
+        averaged: take the moving averages of the trainable weights, which the run's
+            optimizer must have kept (``use_ema``).
+
+    Returns:
+        The step after which the checkpoint was saved.
+
+    Raises:
+        ConfigError: there is no checkpoint, it is of another model, or it has no
+            averages.
+        DataError: the checkpoint is damaged.
+    """
+    require_built(model)
+    path = find_checkpoint(path)
+    record = read_record(path)
+    restore_variables(path, record, {"model": model.variables})
+    if averaged:
+        _restore_averages(path, record, model.trainable_variables)
+    return record["step"]
+
+
+def find_checkpoint(path: str) -> str:
+    """Returns the checkpoint that a path stands for, checked against its checksums.
+
+    Args:
+        path: a checkpoint (``checkpoints/step-500``, ``checkpoints/best``), or a folder
+            of checkpoints or a run folder, of which the newest one that is whole is
+            taken, with a warning for each that is passed over. Also a checkpoint of
+            version 0.1.0, which has no checksums, if it is named itself.
+
+    Raises:
+        ConfigError: there is none.
+        DataError: it is damaged, or all in the folder are.
+    """
+    path = str(path).rstrip(os.sep)
+    for folder in (path, os.path.join(path, "checkpoints")):
+        newest = find_newest(folder)
+        if newest is not None:
+            return newest
+    files = (folders.MANIFEST, f"{PREFIX}.index")
+    if any(os.path.exists(os.path.join(path, file)) for file in files):
+        folders.check_folder(path)
+        return path
+    if os.path.exists(path.removesuffix(".index") + ".index"):
+        return path.removesuffix(".index")
+    raise ConfigError(
+        f"no checkpoint at {path}: give a run folder, its checkpoints folder or a "
+        "checkpoint such as checkpoints/step-500"
+    )
+
+
+class Record(tf.train.experimental.PythonState):
+    """The part of a checkpoint that is not a variable, as JSON."""
+
+    def __init__(self):
+        self.value = {}
+
+    def serialize(self):
+        return json.dumps(self.value)
+
+    def deserialize(self, string_value):
+        self.value = json.loads(string_value)
+
+
+def find_newest(directory: str) -> str | None:
+    """Returns the newest whole checkpoint of a folder, None where there never was one.
+
+    One that is damaged is passed over, with a warning that names it; ``best`` comes
+    last. A folder whose first save was cut off counts as one without checkpoints.
+
+    Raises:
+        DataError: there are checkpoints, but none that is whole.
+    """
+    paths = [path for _, path in folders.list_checkpoints(directory)]
+    best = os.path.join(directory, BEST)
+    damaged = []
+    # The best one is as complete as the others, and most often older than they are.
+    for path in [*reversed(paths), *([best] if os.path.isdir(best) else [])]:
+        try:
+            folders.check_folder(path)
+        except DataError as error:
+            damaged.append(str(error))
+            continue
+        for reason in damaged:
+            logging.warning("a damaged checkpoint is passed over: %s", reason)
+        if damaged:
+            logging.warning("the newest checkpoint that is whole is %s", path)
+        return path
+    if damaged:
+        raise DataError(
+            f"no checkpoint in {directory} is whole: {'; '.join(damaged)}; take "
+            "another model_dir, or delete them to start from the beginning"
+        )
+    _refuse_unchecked(directory)
+    return None
+
+
+def _refuse_unchecked(directory):
+    if not os.path.isdir(directory):
+        return
+    for name in sorted(os.listdir(directory)):
+        if name.startswith("step-") and name.endswith(".index"):
+            path = os.path.join(directory, name.removesuffix(".index"))
+            raise DataError(
+                f"{path} is of version 0.1.0, whose runs cannot go on in this one: "
+                "take another model_dir; to use its weights alone, name it itself"
+            )
+
+
+def read_record(path: str) -> dict:
+    """Returns the part of a checkpoint that `Record` holds.
+
+    Raises:
+        DataError: it cannot be read, or was not saved by `Checkpoints`.
+    """
+    record = Record()
+    _read(tf.train.Checkpoint(record=record), path)
+    if "variables" not in record.value:
+        raise DataError(f"{path} is not a checkpoint of ehsod_tf training")
+    return record.value
+
+
+def restore_variables(
+    path: str, record: Mapping, variables: Mapping[str, Sequence]
+) -> None:
+    """Restores groups of variables ("model", "optimizer"), or none if one differs."""
+    for group, members in variables.items():
+        require_same_variables(path, group, record["variables"][group], members)
+    status = _read(tf.train.Checkpoint(**variables), path)
+    status.assert_existing_objects_matched()
+
+
+def _restore_averages(path, record, weights):
+    """Assigns the averages that Keras's optimizers keep as ``…_average``."""
+    stored = record["variables"]["optimizer"]
+    places = [i for i, (name, _) in enumerate(stored) if name.endswith("_average")]
+    if len(places) != len(weights):
+        raise ConfigError(
+            f"{path} has no moving averages of the weights: its run was without them; "
+            "restore the weights themselves"
+        )
+    averages = tf.train.Checkpoint(
+        **{str(i): weight for i, weight in zip(places, weights, strict=True)}
+    )
+    status = _read(tf.train.Checkpoint(optimizer=averages), path)
+    status.assert_existing_objects_matched()
+
+
+def _read(checkpoint, path):
+    prefix = os.path.join(path, PREFIX) if os.path.isdir(path) else path
+    try:
+        return checkpoint.read(prefix).expect_partial()
+    # Which one TensorFlow raises depends on where a damaged file breaks off.
+    except (tf.errors.OpError, IndexError, RuntimeError, ValueError) as error:
+        raise DataError(
+            f"cannot read the checkpoint {path}: {get_first_line(error)}"
+        ) from error
+
+
+def get_first_line(error: Exception) -> str:
+    """Returns what TensorFlow's error says before it goes into its own insides."""
+    return str(error).strip().partition("\n")[0]
+
+
+def require_built(model: keras.Model) -> None:
+    """Raises a ValueError for a model whose variables do not exist yet."""
+    if not model.built:
+        raise ValueError("build the model (call it on a batch) before its checkpoints")
