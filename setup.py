@@ -16,7 +16,8 @@ setup(
     long_description=open("README.md", encoding="utf-8").read(),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    python_requires=">=3.11",
+    # Later 3.11 releases have tarfile's filter against unsafe paths.
+    python_requires=">=3.11.4",
     packages=find_packages(include=["ehsod_tf", "ehsod_tf.*"]),
     ext_modules=[OPS_EXTENSION],
     cmdclass={"build_ext": BuildOps},
@@ -30,6 +31,9 @@ setup(
         "pycocotools>=2.0.8",
         "faster-coco-eval>=1.6",
         "pillow>=10.1",
+        "pooch>=1.8",
+        "requests>=2.31",
+        "tqdm>=4.60",
         # TensorFlow 2.21 writes event files but no longer installs their viewer.
         "tensorboard>=2.20",
     ],

@@ -1,23 +1,64 @@
-"""A run from data to detector: train, evaluate, export, and the folder it leaves.
+"""What defines a run, and its parts made from that: data, model, figures, export.
 
-The run folder holds ``operative_config.gin``, ``split.json``, ``history.csv``,
-``checkpoints/``, TensorBoard events, ``metrics.json``, ``detections.json``,
-``saved_model/`` and ``report.html``. This module knows nothing of gin: `Experiment` is
-an ordinary dataclass whose fields `ehsod_tf.config` fills.
+This module knows nothing of gin: `Experiment` is an ordinary dataclass whose fields
+`ehsod_tf.config` fills. `ehsod_tf.run` puts the parts together.
 """
 
 import dataclasses
 import os
 from collections.abc import Callable
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
 from absl import logging
 
-from ehsod_tf import data, evaluation, export, training, visualization
+from ehsod_tf import data, evaluation, export, training
 from ehsod_tf.errors import ConfigError, require_choice
 from ehsod_tf.modeling import Ehsod
 from ehsod_tf.structures import Batch, ImageSet
+
+_COUNTS = (
+    "batch_size",
+    "epochs",
+    "evaluation_batch_size",
+    "evaluate_every",
+    "keep_checkpoints",
+    "save_every",
+    "shorter_side",
+)
+_DTYPE_POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
+# The split itself is compared, however it was chosen.
+_MAY_CHANGE = (
+    "check_pixels",
+    "epochs",
+    "evaluate_every",
+    "evaluation_batch_size",
+    "image_cache",
+    "initial_weights",
+    "keep_checkpoints",
+    "metrics",
+    "save_every",
+    "skip_bad",
+    "split_file",
+    "split_seed",
+    "stratified_split",
+    "strong_percent",
+)
+
+
+class RunData(NamedTuple):
+    """The images of a run.
+
+    Attributes:
+        training_set: under this run's supervision: weak images have lost their boxes.
+        evaluation_set: every image strong, with the same classes.
+        split: who is strong.
+    """
+
+    training_set: ImageSet
+    evaluation_set: ImageSet
+    split: data.Split
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,13 +68,20 @@ class Experiment:
     Attributes:
         build_model: takes the number of classes, returns an `Ehsod`. Called inside the
             strategy's scope.
-        read_training_set, read_evaluation_set: take no argument, return an `ImageSet`.
+        read_training_set, read_evaluation_set: take ``findings``, as the readers of
+            `ehsod_tf.data` do, and return an `ImageSet`.
+        skip_bad: go on without the images that something is wrong with, instead of
+            stopping; they are counted and listed.
+        check_pixels: decode every image before training, not only read its header.
         strong_percent: share of the boxed images that keep their boxes.
         split_seed: seed of the choice of those images.
+        stratified_split: draw them so that every class keeps its share.
         split_file: a `split.json` to use instead of drawing one.
         use_weak_images: False leaves the weak images out: the boxes-only baseline.
         strong_fraction: fixed share of strong images in every batch, or None for one
             natural shuffle.
+        class_aware: the classes take turns in giving the training images.
+        image_cache: folder for the decoded training images, or None to decode anew.
         shorter_side, longer_side: image size in pixels, see `data.transforms`.
         flip: mirror training images at random.
         batch_size: images a step, over all replicas.
@@ -45,6 +93,14 @@ class Experiment:
         warmup_steps: steps of linear warm-up from a third of the learning rate.
         build_optimizer: takes the learning-rate schedule, returns `CoupledSGD`, the
             paper's, or `ClippedAdamW`.
+        initial_weights: checkpoint or run folder to start from, whose classes may be
+            others; None for the backbone's own weights.
+        dtype_policy: Keras's: "float32", "mixed_bfloat16" or "mixed_float16", which
+            scales the loss.
+        deterministic: makes TensorFlow's operations repeat themselves to the bit on
+            GPUs too, more slowly.
+        save_every: steps between checkpoints; each epoch ends with one as well.
+        keep_checkpoints: how many are kept, besides the best.
         evaluation_batch_size: images a step in evaluation.
         evaluate_every: epochs between evaluations; the last epoch is always evaluated.
         metrics: "coco", "voc" or "both".
@@ -52,13 +108,18 @@ class Experiment:
     """
 
     build_model: Callable[[int], Ehsod]
-    read_training_set: Callable[[], ImageSet]
-    read_evaluation_set: Callable[[], ImageSet]
+    read_training_set: Callable[..., ImageSet]
+    read_evaluation_set: Callable[..., ImageSet]
+    skip_bad: bool = False
+    check_pixels: bool = False
     strong_percent: float = 100.0
     split_seed: int = 0
+    stratified_split: bool = False
     split_file: str | None = None
     use_weak_images: bool = True
     strong_fraction: float | None = None
+    class_aware: bool = False
+    image_cache: str | None = None
     shorter_side: int = 800
     longer_side: int = 1333
     flip: bool = True
@@ -70,13 +131,18 @@ class Experiment:
     decay_epochs: tuple[float, ...] = (8, 11)
     warmup_steps: int = 500
     build_optimizer: Callable[..., keras.optimizers.Optimizer] = training.CoupledSGD
+    initial_weights: str | None = None
+    dtype_policy: str = "float32"
+    deterministic: bool = False
+    save_every: int = 500
+    keep_checkpoints: int = 3
     evaluation_batch_size: int = 8
     evaluate_every: int = 1
     metrics: str = "coco"
     seed: int = 0
 
     def __post_init__(self):
-        for name in ("batch_size", "epochs", "evaluation_batch_size", "shorter_side"):
+        for name in _COUNTS:
             if getattr(self, name) < 1:
                 raise ConfigError(
                     f"Experiment.{name} must be at least 1, got {getattr(self, name)}"
@@ -87,39 +153,75 @@ class Experiment:
                 f"({self.shorter_side})"
             )
         require_choice("Experiment.metrics", self.metrics, ("coco", "voc", "both"))
+        require_choice("Experiment.dtype_policy", self.dtype_policy, _DTYPE_POLICIES)
+
+    def list_fixed_settings(self) -> dict:
+        """The plain settings that a run must keep when it goes on, by name."""
+        return {
+            field.name: value
+            for field in dataclasses.fields(self)
+            if field.name not in _MAY_CHANGE
+            and not callable(value := getattr(self, field.name))
+        }
 
     # ------------------------------------------------------------------ data
 
-    def load_training_set(self) -> tuple[ImageSet, data.Split]:
-        """The validated training images under this run's supervision, and the split."""
-        image_set = self.read_training_set()
-        data.validate(image_set)
-        if self.split_file:
-            split = data.read_split(self.split_file)
-        else:
-            split = data.make_split(image_set, self.strong_percent, self.split_seed)
-        image_set = data.apply_split(image_set, split)
+    def load_data(self, findings: data.Findings) -> RunData:
+        """Reads and checks both sets and puts the training set under supervision.
+
+        Args:
+            findings: takes the notes, and with `skip_bad` the problems.
+
+        Raises:
+            DataError: something is wrong with the data and `skip_bad` is not set.
+            ConfigError: the two sets have different classes, or fewer images than a
+                batch.
+        """
+        training_set = self._load_set(self.read_training_set, findings)
+        evaluation_set = self._load_set(self.read_evaluation_set, findings)
+        _require_same_classes(training_set, evaluation_set)
+        training_set = data.leave_out_shared_images(
+            training_set, evaluation_set, findings=findings
+        )
+        self._require_sound(findings)
+        evaluation.check_ground_truth(evaluation_set)
+        split = self._choose_split(training_set)
+        training_set = data.apply_split(training_set, split)
         if not self.use_weak_images:
-            image_set = data.select_images(image_set, image_set.has_boxes)
-        if len(image_set.image_ids) < self.batch_size:
+            training_set = data.select_images(training_set, training_set.has_boxes)
+        if len(training_set.image_ids) < self.batch_size:
             raise ConfigError(
                 f"Experiment.batch_size is {self.batch_size}, but there are only "
-                f"{len(image_set.image_ids)} training images"
+                f"{len(training_set.image_ids)} training images"
             )
-        return image_set, split
+        return RunData(training_set, evaluation_set, split)
 
-    def load_evaluation_set(self, training_set: ImageSet | None = None) -> ImageSet:
-        """The validated evaluation images, with the classes of `training_set`."""
-        image_set = self.read_evaluation_set()
-        data.validate(image_set)
+    def load_evaluation_set(self) -> ImageSet:
+        """The checked evaluation images."""
+        findings = data.Findings()
+        image_set = self._load_set(self.read_evaluation_set, findings)
+        self._require_sound(findings)
         evaluation.check_ground_truth(image_set)
-        if training_set and image_set.class_names != training_set.class_names:
-            raise ConfigError(
-                "the evaluation set's classes differ from the training set's: "
-                f"{', '.join(image_set.class_names)} against "
-                f"{', '.join(training_set.class_names)}; name them in the config"
-            )
         return image_set
+
+    def _load_set(self, read, findings) -> ImageSet:
+        return data.validate(
+            read(findings=findings), check_pixels=self.check_pixels, findings=findings
+        )
+
+    def _require_sound(self, findings) -> None:
+        if not self.skip_bad:
+            data.raise_problems(findings.problems)
+
+    def _choose_split(self, image_set: ImageSet) -> data.Split:
+        if self.split_file:
+            return data.read_split(self.split_file)
+        return data.make_split(
+            image_set,
+            self.strong_percent,
+            self.split_seed,
+            stratified=self.stratified_split,
+        )
 
     def count_steps_per_epoch(self, image_set: ImageSet) -> int:
         whole = data.count_steps_per_epoch(len(image_set.image_ids), self.batch_size)
@@ -127,20 +229,38 @@ class Experiment:
 
     # ----------------------------------------------------------------- model
 
+    @property
+    def scaled_learning_rate(self) -> float:
+        """The learning rate of this batch size."""
+        return training.scale_learning_rate(
+            self.learning_rate, self.batch_size, self.reference_batch_size
+        )
+
+    @property
+    def best_metric(self) -> str:
+        """The figure by which the best checkpoint is chosen."""
+        return "voc_ap50_area" if self.metrics == "voc" else "AP"
+
     def create_model(self, num_classes: int, steps_per_epoch: int) -> Ehsod:
         """Builds and compiles the model; call it inside the strategy's scope."""
         keras.utils.set_random_seed(self.seed)
-        model = self.build_model(num_classes)
-        rate = training.scale_learning_rate(
-            self.learning_rate, self.batch_size, self.reference_batch_size
-        )
+        if self.deterministic:
+            tf.config.experimental.enable_op_determinism()
+        model = self._build_model(num_classes)
         schedule = training.WarmupStepDecay(
-            rate,
+            self.scaled_learning_rate,
             boundaries=[round(epoch * steps_per_epoch) for epoch in self.decay_epochs],
             warmup_steps=self.warmup_steps,
         )
-        model.compile(optimizer=self.build_optimizer(schedule), jit_compile=False)
+        optimizer = self.build_optimizer(schedule)
+        if self.dtype_policy == "mixed_float16":
+            optimizer = training.ReplicatedLossScale(optimizer)
+        model.compile(optimizer=optimizer, jit_compile=False)
         return model
+
+    def _build_model(self, num_classes: int) -> Ehsod:
+        keras.config.set_dtype_policy(self.dtype_policy)
+        return self.build_model(num_classes)
 
     def evaluate(self, model: Ehsod, image_set: ImageSet):
         """Returns the figures and the `Results` in original pixels."""
@@ -162,81 +282,18 @@ class Experiment:
             os.path.join(folder, "detections.json"), results, image_set
         )
 
-    # ------------------------------------------------------------------ runs
-
-    def train(self, model_dir: str, config_text: Callable[[], str]) -> dict:
-        """Runs the whole experiment and fills the run folder.
+    def restore_model(
+        self, checkpoint: str, num_classes: int, *, averaged: bool = False
+    ) -> Ehsod:
+        """Builds the model and loads weights from a checkpoint or a run folder.
 
         Args:
-            model_dir: the run folder; a run that was cut off goes on from its newest
-                checkpoint.
-            config_text: returns the configuration to be recorded.
-
-        Returns:
-            The final figures, as in ``metrics.json``.
+            checkpoint: see `training.find_checkpoint`.
+            num_classes: K.
+            averaged: load the moving averages of the weights.
         """
-        image_set, split = self.load_training_set()
-        evaluation_set = self.load_evaluation_set(image_set)
-        supervision = data.describe_supervision(image_set)
-        print(supervision, flush=True)
-        os.makedirs(model_dir, exist_ok=True)
-        data.write_split(os.path.join(model_dir, "split.json"), split)
-
-        strategy = tf.distribute.MirroredStrategy()
-        steps_per_epoch = self.count_steps_per_epoch(image_set)
-        with strategy.scope():
-            model = self.create_model(len(image_set.class_names), steps_per_epoch)
-        _write_text(os.path.join(model_dir, "operative_config.gin"), config_text())
-
-        results, figures = None, {}
-
-        def evaluate():
-            nonlocal results, figures
-            figures, results = self.evaluate(model, evaluation_set)
-            self.write_evaluation(model_dir, figures, results, evaluation_set)
-            return figures
-
-        history = training.train(
-            model,
-            lambda start_step: self._make_dataset(image_set, start_step),
-            strategy=strategy,
-            epochs=self.epochs,
-            steps_per_epoch=steps_per_epoch,
-            checkpoints=training.Checkpoints(
-                model, os.path.join(model_dir, "checkpoints")
-            ),
-            callbacks=[
-                training.ProgressDisplay(),
-                training.HistoryCsv(os.path.join(model_dir, "history.csv")),
-                training.TensorBoardScalars(os.path.join(model_dir, "tensorboard")),
-            ],
-            evaluate=evaluate,
-            evaluate_every=self.evaluate_every,
-        )
-        if results is None:
-            # The run was complete already; its figures are made again.
-            evaluate()
-        print(evaluation.format_figures(figures), flush=True)
-        self.export(
-            model, image_set.class_names, os.path.join(model_dir, "saved_model")
-        )
-        # Once more, now that everything has been called and recorded.
-        _write_text(os.path.join(model_dir, "operative_config.gin"), config_text())
-        visualization.write_report(
-            os.path.join(model_dir, "report.html"),
-            title=os.path.basename(os.path.abspath(model_dir)),
-            figures=figures,
-            history=history,
-            supervision_text=supervision,
-            samples=visualization.draw_samples(evaluation_set, results),
-            config_text=config_text(),
-        )
-        return figures
-
-    def restore_model(self, checkpoint: str, num_classes: int) -> Ehsod:
-        """Builds the model and loads weights from a checkpoint or a run folder."""
-        model = self.build_model(num_classes)
-        step = training.restore_weights(model, checkpoint)
+        model = self._build_model(num_classes)
+        step = training.restore_weights(model, checkpoint, averaged=averaged)
         logging.info("restored the weights of step %d from %s", step, checkpoint)
         return model
 
@@ -257,7 +314,10 @@ class Experiment:
             backend=backend,
         )
 
-    def _make_dataset(self, image_set: ImageSet, start_step: int) -> tf.data.Dataset:
+    def make_dataset(
+        self, image_set: ImageSet, start_step: int, host_index: int, num_hosts: int
+    ) -> tf.data.Dataset:
+        """This machine's rows of the training batches from `start_step` on."""
         return data.build_training_dataset(
             image_set,
             batch_size=self.batch_size,
@@ -268,6 +328,10 @@ class Experiment:
             start_step=start_step,
             flip=self.flip,
             strong_fraction=self.strong_fraction,
+            class_aware=self.class_aware,
+            cache_dir=self.image_cache,
+            host_index=host_index,
+            num_hosts=num_hosts,
         )
 
 
@@ -284,6 +348,10 @@ def make_detector(model: Ehsod):
     return detect_batch
 
 
-def _write_text(path: str, text: str) -> None:
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
+def _require_same_classes(training_set: ImageSet, evaluation_set: ImageSet) -> None:
+    if evaluation_set.class_names != training_set.class_names:
+        raise ConfigError(
+            "the evaluation set's classes differ from the training set's: "
+            f"{', '.join(evaluation_set.class_names)} against "
+            f"{', '.join(training_set.class_names)}; name them in the config"
+        )

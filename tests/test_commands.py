@@ -84,7 +84,8 @@ def test_training_fills_the_run_folder(trained):
         "detections.json",
         "split.json",
         "report.html",
-        "checkpoints/checkpoint",
+        "checkpoints/step-4/manifest.json",
+        "checkpoints/best/manifest.json",
         "saved_model/saved_model.pb",
         "saved_model/assets/labels.txt",
     ):
@@ -173,10 +174,12 @@ def expect_error(capsys, *arguments, **keywords):
 
 COCO_BINDINGS = [
     "Experiment.read_training_set = @train/read_coco",
-    "Experiment.read_evaluation_set = @train/read_coco",
+    "Experiment.read_evaluation_set = @val/read_coco",
     "read_coco.data_dir = %DATA_DIR",
     "train/read_coco.annotation_file = 'annotations/instances_train.json'",
     "train/read_coco.image_dir = 'train'",
+    "val/read_coco.annotation_file = 'annotations/instances_val.json'",
+    "val/read_coco.image_dir = 'val'",
     "BATCH_SIZE = 2",
 ]
 

@@ -25,7 +25,9 @@ ALLOWED = {
     "export": NETWORK | {"data"},
 }
 ALLOWED["experiment"] = set(ALLOWED)
+ALLOWED["run"] = set(ALLOWED)
 ALLOWED["config"] = set(ALLOWED)
+ALLOWED["downloads"] = {"errors"}
 ALLOWED["cli"] = set(ALLOWED)
 
 

@@ -1,0 +1,137 @@
+"""Commands about a run: train, evaluate, export."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from ehsod_tf.cli.session import report_user_errors
+
+
+def train(
+    config: str,
+    gin_bindings: Sequence[str] = (),
+    model_dir: str | None = None,
+    data_dir: str | None = None,
+    skip_bad: bool = False,
+    strategy: str = "auto",
+    cross_device_ops: str = "auto",
+) -> None:
+    """Trains, evaluates, exports and reports into the run folder.
+
+    Args:
+        config: a `.gin` file.
+        gin_bindings: further gin lines.
+        model_dir: the run folder; ``runs/<name of the config>`` by default.
+        data_dir: sets the config's DATA_DIR.
+        skip_bad: sets ``Experiment.skip_bad``.
+        strategy, cross_device_ops: see `training.create_strategy`.
+    """
+    with report_user_errors():
+        from ehsod_tf import training
+        from ehsod_tf.config import format_operative_config
+        from ehsod_tf.run import train_run
+
+        distribution = training.create_strategy(strategy, cross_device_ops)
+        experiment = load_experiment(config, gin_bindings, data_dir, skip_bad)
+        model_dir = model_dir or os.path.join("runs", _stem(config))
+        try:
+            train_run(experiment, model_dir, format_operative_config, distribution)
+        except training.Interrupted as stop:
+            print(stop, file=sys.stderr)
+            raise
+    if not training.is_chief(distribution):
+        return
+    for name, what in (
+        ("report.html", "figures, curves and sample detections"),
+        ("metrics.json", "final figures"),
+        ("saved_model", "the detector, for TF Serving"),
+    ):
+        print(f"{os.path.join(model_dir, name)}: {what}")
+
+
+def evaluate(
+    model_dir: str,
+    *,
+    config: str | None = None,
+    gin_bindings: Sequence[str] = (),
+    data_dir: str | None = None,
+    checkpoint: str | None = None,
+    averaged: bool = False,
+    output_dir: str | None = None,
+    export: str | None = None,
+    ops: str = "stock",
+) -> None:
+    """Evaluates a checkpoint, prints the figures, and writes what was asked for.
+
+    Args:
+        model_dir: the run folder.
+        config: the run's ``operative_config.gin`` by default.
+        gin_bindings: further gin lines.
+        data_dir: sets the config's DATA_DIR.
+        checkpoint: the run's newest by default.
+        averaged: take the moving averages of the weights.
+        output_dir: folder for ``metrics.json`` and ``detections.json``.
+        export: folder for a SavedModel.
+        ops: "stock" or "native" operations in that SavedModel.
+    """
+    with report_user_errors():
+        from ehsod_tf import evaluation
+
+        config = config or _find_config(model_dir)
+        experiment = load_experiment(config, gin_bindings, data_dir)
+        image_set = experiment.load_evaluation_set()
+        model = experiment.restore_model(
+            checkpoint or model_dir, len(image_set.class_names), averaged=averaged
+        )
+        figures, results = experiment.evaluate(model, image_set)
+        print(evaluation.format_figures(figures))
+        if output_dir:
+            experiment.write_evaluation(output_dir, figures, results, image_set)
+            print(f"{output_dir}: metrics.json and detections.json")
+        if export:
+            experiment.export(model, image_set.class_names, export, ops)
+            print(f"{export}: SavedModel")
+
+
+def export(
+    model_dir: str,
+    output: str,
+    checkpoint: str | None = None,
+    averaged: bool = False,
+    gin_bindings: Sequence[str] = (),
+    ops: str = "stock",
+) -> None:
+    """Writes a run's newest checkpoint, or another one, as a SavedModel."""
+    with report_user_errors():
+        experiment = load_experiment(_find_config(model_dir), gin_bindings)
+        class_names = experiment.load_evaluation_set().class_names
+        model = experiment.restore_model(
+            checkpoint or model_dir, len(class_names), averaged=averaged
+        )
+        experiment.export(model, class_names, output, ops)
+        print(f"{output}: SavedModel")
+
+
+def load_experiment(
+    config: str,
+    gin_bindings: Sequence[str] = (),
+    data_dir: str | None = None,
+    skip_bad: bool = False,
+):
+    """Returns the `Experiment` of a config, with what the flags change in it."""
+    from ehsod_tf.config import load_config
+
+    bindings = list(gin_bindings)
+    if data_dir is not None:
+        bindings.append(f"DATA_DIR = {data_dir!r}")
+    if skip_bad:
+        bindings.append("Experiment.skip_bad = True")
+    return load_config(config, bindings)
+
+
+def _find_config(model_dir):
+    return os.path.join(model_dir, "operative_config.gin")
+
+
+def _stem(path):
+    return os.path.splitext(os.path.basename(path))[0]

@@ -1,0 +1,159 @@
+"""Which data set a command is about: a config's, or files named on the command line."""
+
+import argparse
+import os
+from typing import NamedTuple
+
+from ehsod_tf.cli.runs import load_experiment
+
+_FORMS = ("coco", "voc", "csv", "folders", "tfrecords")
+
+
+class Source(NamedTuple):
+    """What the user said about the data set; see `add_source_arguments`."""
+
+    config: str | None
+    gin_bindings: list[str]
+    data_dir: str | None
+    subset: str
+    coco: list[str]
+    voc: list[str]
+    csv: list[str]
+    folders: list[str]
+    tfrecords: list[str]
+    images: str | None
+    list: str
+    classes: str | None
+    unannotated: str
+    unlisted: str
+
+
+def add_source_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags that `pop_source` takes out again."""
+    group = parser.add_argument_group(
+        "the data set", "a config's, or files of one or several forms together"
+    )
+    group.add_argument("--config", help="a .gin file")
+    group.add_argument("--gin_bindings", action="append", default=[])
+    group.add_argument("--data_dir", help="sets the config's DATA_DIR")
+    group.add_argument(
+        "--subset", choices=("training", "evaluation"), default="training"
+    )
+    for form, what in (
+        ("coco", "an instances JSON, with --images"),
+        ("voc", "a devkit's year folder, with --list"),
+        ("csv", "a table of file_name,labels, with --images"),
+        ("folders", "a folder that holds one folder per class"),
+        ("tfrecords", "a pattern of TFRecord files, unpacked to --images"),
+    ):
+        group.add_argument(f"--{form}", action="append", default=[], help=what)
+    group.add_argument("--images", help="the folder that file names are relative to")
+    group.add_argument("--list", default="trainval", help="list of the devkit")
+    group.add_argument("--classes", help="names, with commas; default: all")
+    group.add_argument(
+        "--unannotated",
+        choices=("leave_out", "empty"),
+        default="leave_out",
+        help="what images without any annotation are",
+    )
+    group.add_argument(
+        "--unlisted",
+        choices=("absent", "unknown"),
+        default="absent",
+        help="what classes are that an image's label list does not name",
+    )
+
+
+def pop_source(arguments: dict) -> Source:
+    """Takes the flags of the data set out of the parsed arguments."""
+    return Source(**{name: arguments.pop(name) for name in Source._fields})
+
+
+def read_source(source: Source, findings):
+    """Reads and checks the data set that the flags name.
+
+    Args:
+        source: a config, or at least one file or folder.
+        findings: takes the problems and notes.
+
+    Returns:
+        `ImageSet`; of a config, as it is before any split.
+
+    Raises:
+        ConfigError: neither or both were given, or a flag is missing.
+        DataError: a source cannot be read at all.
+    """
+    from ehsod_tf import data
+    from ehsod_tf.errors import ConfigError
+
+    has_files = any(getattr(source, form) for form in _FORMS)
+    if bool(source.config) == has_files:
+        raise ConfigError(
+            "name the data set either by --config or by one or more of "
+            + ", ".join(f"--{form}" for form in _FORMS)
+        )
+    if has_files:
+        image_set = _read_files(source, findings)
+    else:
+        experiment = load_experiment(
+            source.config, source.gin_bindings, source.data_dir
+        )
+        image_set = getattr(experiment, f"read_{source.subset}_set")(findings=findings)
+    return data.validate(image_set, findings=findings)
+
+
+def describe_source(source: Source) -> str:
+    """The data set's name for people: its config or its files."""
+    paths = [source.config] if source.config else []
+    paths += [path for form in _FORMS for path in getattr(source, form)]
+    names = [os.path.basename(os.path.normpath(path)) for path in paths]
+    if source.config:
+        names.append(f"{source.subset} set")
+    elif source.voc:
+        names.append(source.list)
+    return ", ".join(names)
+
+
+def _read_files(source, findings):
+    """Reads all the files; the first one's classes are the classes of the rest."""
+    from ehsod_tf import data
+    from ehsod_tf.errors import ConfigError
+
+    if (source.coco or source.csv or source.tfrecords) and not source.images:
+        raise ConfigError("--coco, --csv and --tfrecords need --images, a folder")
+    class_names = tuple(source.classes.split(",")) if source.classes else None
+    image_sets = []
+    for form in _FORMS:
+        for path in getattr(source, form):
+            image_set = _read_file(form, path, source, class_names, findings)
+            class_names = image_set.class_names
+            image_sets.append(image_set)
+    if len(image_sets) == 1:
+        return image_sets[0]
+    return data.merge_image_sets(image_sets, findings=findings)
+
+
+def _read_file(form, path, source, class_names, findings):
+    from ehsod_tf import data
+
+    common = {"class_names": class_names, "findings": findings}
+    match form:
+        case "coco":
+            return data.read_coco(
+                path, source.images, unannotated=source.unannotated, **common
+            )
+        case "voc":
+            common["class_names"] = class_names or data.VOC_CLASSES
+            return data.read_voc(path, source.list, **common)
+        case "csv":
+            return data.read_label_csv(
+                path,
+                source.images,
+                unlisted=source.unlisted,
+                unannotated=source.unannotated,
+                **common,
+            )
+        case "folders":
+            return data.read_class_folders(path, unlisted=source.unlisted, **common)
+        case "tfrecords":
+            return data.read_tfrecords(path, source.images, **common)

@@ -1,0 +1,179 @@
+"""`ehsod inspect`, `split`, `convert` and `download` as a user types them."""
+
+import csv
+import json
+import shutil
+
+import gin
+import numpy as np
+import pytest
+
+from ehsod_tf import cli, data
+
+NUM_IMAGES = 12
+
+
+@pytest.fixture(autouse=True)
+def _leave_no_bindings():
+    yield
+    gin.clear_config()
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data") / "scenes"
+    data.ensure_synthetic_scenes(
+        folder, num_train=NUM_IMAGES, num_val=3, seed=0, size=64
+    )
+    return folder
+
+
+@pytest.fixture
+def scenes(rendered, tmp_path):
+    """A copy to work on: boxes of the first half, a table of labels of the rest."""
+    folder = tmp_path / "scenes"
+    shutil.copytree(rendered, folder)
+    path = folder / "annotations/instances_train.json"
+    content = json.loads(path.read_text())
+    names = {row["id"]: row["name"] for row in content["categories"]}
+    weak = content["images"][NUM_IMAGES // 2 :]
+    with open(folder / "labels.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file_name", "labels"])
+        for image in weak:
+            shown = {
+                names[row["category_id"]]
+                for row in content["annotations"]
+                if row["image_id"] == image["id"]
+            }
+            writer.writerow([image["file_name"], ";".join(sorted(shown))])
+    weak_ids = {image["id"] for image in weak}
+    content["images"] = content["images"][: NUM_IMAGES // 2]
+    content["annotations"] = [
+        row for row in content["annotations"] if row["image_id"] not in weak_ids
+    ]
+    (folder / "boxes.json").write_text(json.dumps(content))
+    return folder
+
+
+def mixture(scenes):
+    return [
+        f"--coco={scenes / 'boxes.json'}",
+        f"--csv={scenes / 'labels.csv'}",
+        f"--images={scenes / 'train'}",
+    ]
+
+
+def fail(capsys, *arguments):
+    """Runs a command that must end in a user's error; returns the message."""
+    with pytest.raises(SystemExit) as caught:
+        cli.main([str(argument) for argument in arguments])
+    assert caught.value.code == cli.USER_ERROR_STATUS
+    message = capsys.readouterr().err
+    assert message.startswith("error: ")
+    return message
+
+
+def test_inspect_tells_the_terminal_and_a_page(scenes, tmp_path, capsys):
+    page = tmp_path / "page.html"
+    cli.main(["inspect", *mixture(scenes), f"--output={page}"])
+    printed = capsys.readouterr().out
+    assert "12 images: 6 strong (boxes), 6 weak" in printed
+    assert "no problem was found" in printed
+    assert f"{page}: the same with pictures" in printed
+    html = page.read_text()
+    assert "Inspection of boxes.json, labels.csv" in html
+    assert html.count("data:image/jpeg") == NUM_IMAGES
+
+
+def test_inspect_lists_every_problem_and_ends_with_status_1(scenes, tmp_path, capsys):
+    (scenes / "train/000002.png").unlink()
+    content = json.loads((scenes / "boxes.json").read_text())
+    content["annotations"][0]["bbox"] = [0, 0, -1, 5]
+    (scenes / "boxes.json").write_text(json.dumps(content))
+    page = tmp_path / "page.html"
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["inspect", *mixture(scenes), f"--output={page}"])
+    assert caught.value.code == 1
+    printed = capsys.readouterr().out
+    assert "000002.png" in printed and "bbox" in printed
+    assert "10 images" in printed
+    assert "000002.png" in page.read_text()
+
+
+def test_inspect_takes_a_config_and_a_split(scenes, tmp_path, capsys):
+    split = tmp_path / "split.json"
+    source = [
+        "--config=configs/quickstart.gin",
+        f"--data_dir={scenes}",
+        "--gin_bindings=read_synthetic_scenes.num_train = 12",
+        "--gin_bindings=read_synthetic_scenes.num_val = 3",
+        "--gin_bindings=read_synthetic_scenes.size = 64",
+    ]
+    (scenes / "boxes.json").unlink()
+    (scenes / "labels.csv").unlink()
+    cli.main(["split", *source, "--percent=25", "--seed=3", f"--output={split}"])
+    assert "3 of 12" in capsys.readouterr().out
+    page = tmp_path / "page.html"
+    cli.main(["inspect", *source, f"--split_file={split}", f"--output={page}"])
+    assert "3 strong (boxes), 9 weak" in capsys.readouterr().out
+
+
+def test_split_from_a_list_of_ids(scenes, tmp_path, capsys):
+    ids, output = tmp_path / "ids.txt", tmp_path / "split.json"
+    ids.write_text("# reviewed\n1\n000003.png\n")
+    cli.main(["split", *mixture(scenes), f"--from-ids={ids}", f"--output={output}"])
+    assert json.loads(output.read_text())["strong_image_ids"] == [1, 3]
+    assert str(output) in capsys.readouterr().out
+
+
+def test_split_needs_one_way_to_choose(scenes, capsys):
+    assert "--percent or --from_ids" in fail(capsys, "split", *mixture(scenes))
+
+
+def test_a_source_is_needed(capsys):
+    assert "--config or by one or more of" in fail(capsys, "inspect")
+    assert "need --images" in fail(capsys, "inspect", "--coco=boxes.json")
+
+
+@pytest.mark.parametrize("form", ["coco", "tfrecord"])
+def test_converted_data_are_the_same(form, scenes, tmp_path, capsys):
+    output = tmp_path / "converted"
+    cli.main(["convert", *mixture(scenes), f"--to={form}", f"--output={output}"])
+    assert f"{output}: 12 images" in capsys.readouterr().out
+    if form == "coco":
+        found = data.read_coco(output, scenes / "train")
+    else:
+        found = data.read_tfrecords(str(output / "*.tfrecord*"), tmp_path / "unpacked")
+    boxes = data.read_coco(scenes / "boxes.json", scenes / "train")
+    table = data.read_label_csv(
+        scenes / "labels.csv", scenes / "train", class_names=boxes.class_names
+    )
+    wanted = data.merge_image_sets([boxes, table])
+    assert found.class_names == wanted.class_names
+    order = [found.image_names.index(name) for name in wanted.image_names]
+    np.testing.assert_array_equal(found.image_labels[order], wanted.image_labels)
+    np.testing.assert_array_equal(found.has_boxes[order], wanted.has_boxes)
+    assert len(found.boxes) == len(wanted.boxes)
+
+
+def test_convert_stops_at_a_problem_unless_told_to_skip_it(scenes, tmp_path, capsys):
+    (scenes / "train/000002.png").write_bytes(b"")
+    arguments = [*mixture(scenes), "--to=coco", f"--output={tmp_path / 'all.json'}"]
+    assert "000002.png" in fail(capsys, "convert", *arguments)
+    assert not (tmp_path / "all.json").exists()
+    cli.main(["convert", *arguments, "--skip_bad"])
+    printed = capsys.readouterr().out
+    assert "skipped: " in printed and "000002.png" in printed
+    assert "all.json: 11 images" in printed
+
+
+def test_a_missing_public_set_is_said_to_be_fetched(tmp_path, capsys):
+    for config, name in (("coco_50pct", "coco2017"), ("voc07_10pct", "voc2007")):
+        message = fail(
+            capsys,
+            "inspect",
+            f"--config=configs/{config}.gin",
+            f"--data_dir={tmp_path / 'none'}",
+        )
+        assert f"ehsod download {name} --data_dir {tmp_path / 'none'}" in message
