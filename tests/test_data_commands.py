@@ -2,13 +2,14 @@
 
 import csv
 import json
+import re
 import shutil
 
 import gin
 import numpy as np
 import pytest
 
-from ehsod_tf import cli, data
+from ehsod_tf import cli, data, training
 
 NUM_IMAGES = 12
 
@@ -177,3 +178,34 @@ def test_a_missing_public_set_is_said_to_be_fetched(tmp_path, capsys):
             f"--data_dir={tmp_path / 'none'}",
         )
         assert f"ehsod download {name} --data_dir {tmp_path / 'none'}" in message
+
+
+def test_inspect_opens_the_batch_of_a_run(scenes, tmp_path, capsys):
+    """With names where the data set is named, and with numbers where it is gone."""
+    source = ["--coco", scenes / "boxes.json", "--images", scenes / "train"]
+    image_set = data.read_coco(scenes / "boxes.json", scenes / "train")
+    dataset = data.build_evaluation_dataset(
+        image_set, batch_size=2, shorter_side=64, longer_side=64
+    )
+    dump = tmp_path / "nonfinite_step_5.npz"
+    training.write_batch_dump(str(dump), next(iter(dataset)), {"mid": np.nan}, 5)
+    page = tmp_path / "page.html"
+    command = ["inspect", "--batch", dump, "--output", page]
+
+    cli.main([str(word) for word in command + source])
+    printed = capsys.readouterr().out
+    assert "step 5: 2 images" in printed and "mid  nan <- not finite" in printed
+    assert f"{image_set.image_names[0]} (id {image_set.image_ids[0]})" in printed
+    assert any(name in page.read_text() for name in image_set.class_names)
+
+    (tmp_path / "operative_config.gin").write_text("Experiment.epochs = 0\n")
+    cli.main([str(word) for word in command])
+    printed = capsys.readouterr().out
+    assert "note: numbers in place of names" in printed
+    assert f"image {image_set.image_ids[0]}: " in printed
+    assert re.search(r"class \d", page.read_text())
+
+
+def test_inspect_refuses_what_is_no_batch(scenes, capsys):
+    message = fail(capsys, "inspect", "--batch", scenes / "boxes.json")
+    assert "boxes.json is not a batch that a run has written" in message

@@ -1,13 +1,22 @@
 """Commands about a data set: inspect, split, convert, download."""
 
+import os
 import sys
 
 from ehsod_tf.cli.session import report_user_errors
-from ehsod_tf.cli.sources import Source, describe_source, read_source
+from ehsod_tf.cli.sources import (
+    Source,
+    describe_source,
+    names_data_set,
+    read_source,
+)
 
 
 def inspect(
-    source: Source, output: str = "inspection.html", split_file: str | None = None
+    source: Source,
+    output: str = "inspection.html",
+    split_file: str | None = None,
+    batch: str | None = None,
 ) -> None:
     """Writes a page about a data set and prints the same; exit status 1 on problems.
 
@@ -15,14 +24,22 @@ def inspect(
         source: the data set.
         output: path of the HTML page.
         split_file: a split to look at the data set under.
+        batch: look at this file instead, the batch at which a run's loss was not
+            finite; `source` then gives names to its classes and images. Without one,
+            they come from the configuration of that run.
     """
+    if batch:
+        _inspect_batch(batch, source, output)
+        return
     with report_user_errors():
         from ehsod_tf import data, visualization
 
         findings = data.Findings()
         image_set = read_source(source, findings)
         if split_file:
-            image_set = data.apply_split(image_set, data.read_split(split_file))
+            image_set = data.apply_split(
+                image_set, data.read_split(split_file), findings=findings
+            )
         summary = data.summarize(image_set)
         print(
             visualization.format_inspection(summary, findings.problems, findings.notes)
@@ -78,9 +95,7 @@ def convert(
     with report_user_errors():
         from ehsod_tf import data
 
-        image_set = _read_sound(source, skip_bad)
-        if split_file:
-            image_set = data.apply_split(image_set, data.read_split(split_file))
+        image_set = _read_sound(source, skip_bad, split_file)
         if to == "coco":
             data.write_coco(image_set, output)
         else:
@@ -96,12 +111,48 @@ def download(name: str, data_dir: str, keep_archives: bool = False) -> None:
         downloads.download(name, data_dir, keep_archives=keep_archives)
 
 
-def _read_sound(source, skip_bad):
+def _inspect_batch(path, source, output):
+    with report_user_errors():
+        from ehsod_tf import training, visualization
+
+        dump = training.read_batch_dump(path)
+        config = os.path.join(os.path.dirname(path), "operative_config.gin")
+        if not names_data_set(source) and os.path.isfile(config):
+            source = source._replace(config=config)
+        names = _read_names(source) if names_data_set(source) else None
+        print(visualization.format_batch(*dump, names))
+        visualization.write_batch_page(output, *dump, names)
+        print(f"{output}: the same with pictures")
+
+
+def _read_names(source):
+    """Names of the data set's classes and images; None, with a word, if it is gone."""
+    from ehsod_tf import data, visualization
+    from ehsod_tf.errors import EhsodError
+
+    try:
+        image_set = read_source(source, data.Findings(), check=False)
+    except EhsodError as error:
+        print(
+            f"note: numbers in place of names, as the data set cannot be read: {error}"
+        )
+        return None
+    return visualization.BatchNames(
+        image_set.class_names,
+        dict(zip(image_set.image_ids.tolist(), image_set.image_names, strict=True)),
+    )
+
+
+def _read_sound(source, skip_bad, split_file=None):
     """Reads a data set; stops at problems, or lists them and goes on without."""
     from ehsod_tf import data
 
     findings = data.Findings()
     image_set = read_source(source, findings)
+    if split_file:
+        image_set = data.apply_split(
+            image_set, data.read_split(split_file), findings=findings
+        )
     for note in findings.notes:
         print(f"note: {note}")
     if not skip_bad:

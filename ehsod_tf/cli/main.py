@@ -43,6 +43,9 @@ def _add_inspect(verbs):
     add_source_arguments(verb)
     verb.add_argument("--output", default="inspection.html", help="the page to write")
     verb.add_argument("--split_file", help="look at it under this split")
+    verb.add_argument(
+        "--batch", help="look at this nonfinite_step_N.npz of a run instead"
+    )
 
 
 def _add_split(verbs):

@@ -69,12 +69,18 @@ def pop_source(arguments: dict) -> Source:
     return Source(**{name: arguments.pop(name) for name in Source._fields})
 
 
-def read_source(source: Source, findings):
+def names_data_set(source: Source) -> bool:
+    """Whether the flags name any data set."""
+    return bool(source.config) or _has_files(source)
+
+
+def read_source(source: Source, findings, *, check: bool = True):
     """Reads and checks the data set that the flags name.
 
     Args:
         source: a config, or at least one file or folder.
         findings: takes the problems and notes.
+        check: False leaves the image files alone.
 
     Returns:
         `ImageSet`; of a config, as it is before any split.
@@ -86,7 +92,7 @@ def read_source(source: Source, findings):
     from ehsod_tf import data
     from ehsod_tf.errors import ConfigError
 
-    has_files = any(getattr(source, form) for form in _FORMS)
+    has_files = _has_files(source)
     if bool(source.config) == has_files:
         raise ConfigError(
             "name the data set either by --config or by one or more of "
@@ -99,7 +105,7 @@ def read_source(source: Source, findings):
             source.config, source.gin_bindings, source.data_dir
         )
         image_set = getattr(experiment, f"read_{source.subset}_set")(findings=findings)
-    return data.validate(image_set, findings=findings)
+    return data.validate(image_set, findings=findings) if check else image_set
 
 
 def describe_source(source: Source) -> str:
@@ -112,6 +118,10 @@ def describe_source(source: Source) -> str:
     elif source.voc:
         names.append(source.list)
     return ", ".join(names)
+
+
+def _has_files(source):
+    return any(getattr(source, form) for form in _FORMS)
 
 
 def _read_files(source, findings):

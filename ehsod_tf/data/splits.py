@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ehsod_tf.data.problems import Findings
 from ehsod_tf.data.stratification import order_by_class_share
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import PRESENT, UNKNOWN, ImageSet
@@ -76,27 +77,41 @@ def _rank(image_id: int, seed: int) -> bytes:
     return hashlib.sha256(f"{seed}:{image_id}".encode()).digest()
 
 
-def apply_split(image_set: ImageSet, split: Split) -> ImageSet:
+def apply_split(
+    image_set: ImageSet, split: Split, *, findings: Findings | None = None
+) -> ImageSet:
     """Drops the boxes of all images that the split does not name; labels stay.
 
+    Args:
+        image_set: the images before the split.
+        split: the choice.
+        findings: takes it as a problem that the split names images which are not in
+            the set or have no boxes, such as those that checks have left out.
+
     Raises:
-        DataError: the split names no image, an image that is not in the set, or one
-            that has no boxes.
+        DataError: the split names none of the images with boxes; or, without
+            `findings`, an image that is not one of them.
     """
-    if not split.strong_image_ids:
-        raise DataError(
-            f"the split ({split.percent} percent of {len(image_set.image_ids)} images) "
-            "names no strong image; at least one must keep its boxes"
-        )
     strong_ids = np.array(split.strong_image_ids, np.int64)
     boxed_ids = image_set.image_ids[image_set.has_boxes]
+    if not np.isin(strong_ids, boxed_ids).any():
+        raise DataError(
+            f"the split ({split.percent} percent, {len(strong_ids)} images) names none "
+            f"of the {len(boxed_ids)} images with boxes; at least one must keep them"
+        )
+    found = Findings() if findings is None else findings
     strangers = np.setdiff1d(strong_ids, boxed_ids)
     if len(strangers):
         shown = ", ".join(map(str, strangers[:5]))
-        raise DataError(
-            f"the split names {len(strangers)} images that the data set lacks or has "
-            f"no boxes for (first ids: {shown}); use the split with its own data"
+        found.add(
+            "split",
+            "",
+            "strong_image_ids",
+            f"names {len(strangers)} images that the data set lacks or has no boxes "
+            f"for (first ids: {shown}); use the split with its own data",
         )
+    if findings is None:
+        found.settle()
     is_strong = np.isin(image_set.image_ids, strong_ids)
     counts = np.diff(image_set.row_splits)
     kept = np.repeat(is_strong, counts)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ehsod_tf.data import (
+    Findings,
     Split,
     apply_split,
     describe_supervision,
@@ -169,11 +170,24 @@ def test_weak_images_carry_labels_and_no_boxes(image_set):
 
 
 @pytest.mark.parametrize(
-    "ids, words", [((), "no strong image"), ((105, 999), "ids: 999")]
+    "ids, words",
+    [
+        ((), "0 images. names none of the 40"),
+        ((998, 999), "2 images. names none of the 40"),
+        ((105, 999), "names 1 images .*ids: 999"),
+    ],
 )
 def test_a_split_that_does_not_fit(image_set, ids, words):
     with pytest.raises(DataError, match=words):
         apply_split(image_set, Split(0, 10, ids))
+
+
+def test_what_checks_left_out_can_be_left_out_of_the_split_too(image_set):
+    findings = Findings()
+    mixed = apply_split(image_set, Split(0, 10, (105, 998, 999)), findings=findings)
+    assert mixed.image_ids[mixed.has_boxes].tolist() == [105]
+    (problem,) = findings.problems
+    assert problem.message.startswith("names 2 images that the data set lacks")
 
 
 def test_an_image_without_boxes_cannot_be_made_strong(image_set):
