@@ -4,12 +4,13 @@ Headers and last bytes tell nearly all of it at a fraction of the cost of decodi
 Pixels are decoded, by the op that training uses, where those do not or on request.
 """
 
+import math
 import os
 import re
 import struct
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, TypeVar
+from typing import BinaryIO, NamedTuple, TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -26,6 +27,9 @@ _TURNED = (5, 6, 7, 8)
 
 # Room for the few bytes that some programs leave behind a file's last marker.
 _TAIL_BYTES = 32
+
+# libjpeg's and libpng's own limits.
+_LONGEST_SIDES = {"JPEG": 65_500, "PNG": 1_000_000}
 
 # Reading a header mostly waits for the disk, or for a share on another machine.
 _HEADER_THREADS = 8
@@ -113,6 +117,7 @@ def _check_header(path: str, header: Header, height: int, width: int) -> bool:
         message = f"{header.format} is not read; convert it to one of {known}"
         raise _FieldError("format", message)
     _check_size(header, height, width)
+    _check_sides(header)
     with open(path, "rb") as file:
         file_size = os.fstat(file.fileno()).st_size
         head = file.read(66)
@@ -122,7 +127,7 @@ def _check_header(path: str, header: Header, height: int, width: int) -> bool:
             if header.mode == "CMYK":
                 file.seek(0)
                 _check_cmyk(file.read())
-            return b"\xff\xd9" not in tail
+            return b"\xff\xd9" not in tail or not _is_usual_jpeg(file)
     if header.format == "PNG":
         return b"IEND\xaeB`\x82" not in tail
     if header.format == "GIF":
@@ -154,6 +159,16 @@ def _check_size(header: Header, height: int, width: int) -> None:
     raise _FieldError("size", f"{sizes}; correct the annotation or the file")
 
 
+def _check_sides(header: Header) -> None:
+    longest = _LONGEST_SIDES.get(header.format, math.inf)
+    if max(header.height, header.width) > longest:
+        raise _FieldError(
+            "size",
+            f"a {header.format} with a side of more than {longest:,} pixels is not "
+            "read; cut the image into parts",
+        )
+
+
 def _check_cmyk(content: bytes) -> None:
     # Without Adobe's marker it is not said whether 0 or 255 stands for full ink, and
     # TensorFlow and Pillow take opposite sides.
@@ -163,6 +178,20 @@ def _check_cmyk(content: bytes) -> None:
             "a CMYK JPEG without Adobe's marker has no certain colours; convert it to "
             "RGB",
         )
+
+
+def _is_usual_jpeg(file: BinaryIO) -> bool:
+    """Tells whether a JPEG is baseline, extended or progressive, with Huffman codes.
+
+    Of the standard's other ten processes libjpeg reads some, depending on its build.
+    """
+    file.seek(2)
+    # Segments, up to the first that pixels follow.
+    while len(head := file.read(4)) == 4 and head[:2] != b"\xff\xda":
+        if head[:2] in (b"\xff\xc0", b"\xff\xc1", b"\xff\xc2"):
+            return True
+        file.seek(int.from_bytes(head[2:], "big") - 2, os.SEEK_CUR)
+    return False
 
 
 def _check_bmp(header: Header, head: bytes, file_size: int) -> None:
@@ -203,10 +232,11 @@ def _decode(path: str, height: int, width: int) -> None:
         with tf.device("/cpu:0"):
             image = decode_image(tf.io.read_file(path))
     except tf.errors.OpError as error:
-        reason = re.sub(r"\{\{.*?\}\}|\[Op:\w+\]", "", error.message).strip()
+        reason = re.sub(r"\{\{.*?\}\}|\[Op:.*", "", error.message).strip(" .")
         raise DataError(
-            f"the file is truncated or damaged, its pixels cannot be decoded "
-            f"({reason}); fetch it anew"
+            "the file is truncated or damaged, or of a kind that is not read: its "
+            f"pixels cannot be decoded ({reason}); fetch it anew or "
+            "convert it"
         ) from error
     if tuple(image.shape[:2]) != (height, width):
         raise _FieldError(

@@ -136,12 +136,13 @@ def find_path_fault(name: str) -> str | None:
 def is_plain_text(text: str) -> bool:
     """Tells whether a text can be printed on one line.
 
-    It cannot with control characters, nor with the half characters (surrogates) that
-    stand for bytes of a file name that are not UTF-8.
+    It cannot with control characters and separators of lines, nor with the half
+    characters (surrogates) that stand for bytes of a file name that are not UTF-8.
     """
     # `isprintable` is quick, but refuses some spaces that file names do have.
     return text.isprintable() or not any(
-        unicodedata.category(character) in ("Cc", "Cs") for character in text
+        unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
+        for character in text
     )
 
 

@@ -32,9 +32,23 @@ def encode_png(
     Args:
         size: (height, width) that the header tells of, if not that of the values.
     """
-    height, width = size or values.shape[:2]
     rows = b"".join(b"\0" + row.tobytes() for row in values)
-    header = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0)
+    return _make_png(size or values.shape[:2], depth, colour_type, rows)
+
+
+def encode_interlaced_png(values: np.ndarray) -> bytes:
+    """Returns a PNG of [H, W, 3] bytes in the order of Adam7."""
+    passes = [values[::8, ::8], values[::8, 4::8], values[4::8, ::4], values[::4, 2::4]]
+    passes += [values[2::4, ::2], values[::2, 1::2], values[1::2]]
+    rows = b"".join(b"\0" + row.tobytes() for part in passes for row in part)
+    return _make_png(values.shape[:2], 8, 2, rows, interlace=1)
+
+
+def _make_png(
+    size: tuple[int, int], depth: int, colour_type: int, rows: bytes, interlace: int = 0
+) -> bytes:
+    height, width = size
+    header = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, interlace)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(body))

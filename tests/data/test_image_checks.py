@@ -10,6 +10,7 @@ import tensorflow as tf
 from image_encoding import (
     encode,
     encode_bmp,
+    encode_interlaced_png,
     encode_os2_bmp,
     encode_png,
     make_exif,
@@ -17,8 +18,8 @@ from image_encoding import (
 )
 from PIL import Image
 
-from ehsod_tf.data import preprocess_image
 from ehsod_tf.data.image_checks import check_image_files
+from ehsod_tf.data.image_reading import read_image
 
 SIZE = HEIGHT, WIDTH = 32, 64
 Y, X = np.mgrid[:HEIGHT, :WIDTH]
@@ -46,11 +47,23 @@ def check(tmp_path):
     return check
 
 
-def preprocess(content):
-    """Returns what the network sees of an image that needs no resizing."""
-    image, size, _ = preprocess_image(tf.constant(content), HEIGHT, WIDTH)
-    np.testing.assert_array_equal(size, (HEIGHT, WIDTH))
-    return image.numpy()
+@pytest.fixture
+def read(tmp_path):
+    """Returns a function that reads one image as the input pipeline does."""
+
+    def read_content(content):
+        path = tmp_path / "read"
+        path.write_bytes(content)
+        images = tf.data.Dataset.from_tensors((os.fspath(path), SIZE)).map(read_image)
+        assert images.element_spec.shape.as_list() == [None, None, 3]
+        (image,) = images.as_numpy_iterator()
+        return image
+
+    return read_content
+
+
+def read_with_pillow(content):
+    return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"), np.float32)
 
 
 @pytest.mark.parametrize(
@@ -66,13 +79,19 @@ def preprocess(content):
         (encode(RGB.convert("LA"), "PNG"), 0),
         (encode(RGBA, "PNG"), 0),
         (encode(RGB, "PNG", transparency=(0, 0, 0)), 0),
+        (encode(RGB, "PNG", save_all=True, append_images=[RGB.rotate(180)]), 0),
+        (encode_interlaced_png(PIXELS), 0),
         (encode(RGB, "JPEG", quality=95), JPEG_TOLERANCE),
         (encode(RGB, "JPEG", quality=95, progressive=True), JPEG_TOLERANCE),
+        (encode(RGB, "JPEG", quality=95, subsampling="4:1:1"), JPEG_TOLERANCE),
+        (encode(RGB, "JPEG", quality=95, keep_rgb=True), JPEG_TOLERANCE),
+        (encode(RGB, "JPEG", quality=95, restart_marker_blocks=1), JPEG_TOLERANCE),
         (encode(GREY, "JPEG", quality=95), JPEG_TOLERANCE),
         (encode(RGB.convert("CMYK"), "JPEG", quality=95), JPEG_TOLERANCE),
         (encode(RGB, "MPO", save_all=True, append_images=[RGB]), JPEG_TOLERANCE),
         (encode(PALETTE, "GIF"), 0),
         (encode(PALETTE, "GIF", save_all=True, append_images=[SHIFTED]), 0),
+        (encode(GREY, "GIF"), 0),
         (encode(RGB, "BMP"), 0),
         (encode(GREY, "BMP"), 0),
         (encode(RGBA, "BMP"), 0),
@@ -81,42 +100,43 @@ def preprocess(content):
     ],
     ids=(
         "png palette transparent_palette 4_bit 1_bit grey transparent_grey grey_alpha "
-        "rgba transparent_colour jpeg progressive grey_jpeg cmyk mpo gif animated_gif "
-        "bmp grey_bmp rgba_bmp webp lossy_webp"
+        "rgba transparent_colour animated_png interlaced_png jpeg progressive 4_1_1 "
+        "rgb_jpeg restarts grey_jpeg cmyk mpo gif animated_gif grey_gif bmp grey_bmp "
+        "rgba_bmp webp lossy_webp"
     ).split(),
 )
-def test_accepted_files_give_pillows_pixels(check, content, tolerance):
+def test_accepted_files_give_pillows_pixels(check, read, content, tolerance):
     found = check(content, check_pixels=True)
     assert not found.fault
-    expected = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"), np.float32)
-    np.testing.assert_allclose(preprocess(content), expected, atol=tolerance)
+    expected = read_with_pillow(content)
+    np.testing.assert_allclose(read(content), expected, atol=tolerance)
 
 
-def test_ycck_jpeg_gives_pillows_pixels(check):
+def test_ycck_jpeg_gives_pillows_pixels(check, read):
     content = bytearray(encode(RGB.convert("CMYK"), "JPEG", quality=95))
     content[content.index(b"Adobe") + 11] = 2
     assert not check(bytes(content), check_pixels=True).fault
-    expected = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"), np.float32)
-    np.testing.assert_allclose(preprocess(bytes(content)), expected, atol=12)
+    expected = read_with_pillow(content)
+    np.testing.assert_allclose(read(bytes(content)), expected, atol=12)
 
 
 @pytest.mark.parametrize("colour_type, channels", [(0, 1), (2, 3), (6, 4)])
-def test_16_bit_png_keeps_its_high_bytes(check, colour_type, channels):
+def test_16_bit_png_keeps_its_high_bytes(check, read, colour_type, channels):
     # Pillow clips 16-bit grey to 255, so it is no reference here.
     values = np.random.default_rng(0).integers(0, 65536, (HEIGHT, WIDTH, channels))
     content = encode_png(values.astype(">u2"), 16, colour_type)
     assert not check(content, check_pixels=True).fault
     expected = np.broadcast_to((values >> 8)[..., :3], (HEIGHT, WIDTH, 3))
-    np.testing.assert_array_equal(preprocess(content), expected)
+    np.testing.assert_array_equal(read(content), expected)
 
 
-def test_transparent_gif_pixels_are_black(check):
+def test_transparent_gif_pixels_are_black(check, read):
     content = encode(PALETTE, "GIF", transparency=3)
     assert not check(content).fault
     image = Image.open(io.BytesIO(content))
     expected = np.asarray(image.convert("RGB"), np.float32)
     expected[np.asarray(image) == 3] = 0
-    np.testing.assert_array_equal(preprocess(content), expected)
+    np.testing.assert_array_equal(read(content), expected)
 
 
 BGRX = np.concatenate([PIXELS[..., ::-1], PIXELS[..., :1]], axis=-1)
@@ -133,9 +153,9 @@ MASKS = struct.pack("<III", 0xFF0000, 0xFF00, 0xFF)
     ],
     ids=["top_down", "32_bit", "usual_masks"],
 )
-def test_accepted_bmp(check, content):
+def test_accepted_bmp(check, read, content):
     assert not check(content, check_pixels=True).fault
-    np.testing.assert_array_equal(preprocess(content), PIXELS)
+    np.testing.assert_array_equal(read(content), PIXELS)
 
 
 OS2_BMP = encode_os2_bmp(SIZE, PIXELS.tobytes())
@@ -172,20 +192,53 @@ BARE_CMYK = remove_adobe_marker(encode(RGB.convert("CMYK"), "JPEG"))
         "alpha_webp animated_webp bare_cmyk tiff ppm"
     ).split(),
 )
-def test_what_would_be_decoded_wrongly_is_named(check, content, field, words):
+def test_what_would_be_decoded_wrongly_is_named(check, read, content, field, words):
     found = check(content)
     assert found.field == field
     assert words in found.fault
-    assert not decodes_like_pillow(content)
+    assert not decodes_like_pillow(content, read)
 
 
-def decodes_like_pillow(content):
+def decodes_like_pillow(content, read):
     try:
-        image = preprocess(content)
-    except (tf.errors.InvalidArgumentError, AssertionError):
+        image = read(content)
+    except tf.errors.InvalidArgumentError:
         return False
-    expected = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"), np.float32)
+    expected = read_with_pillow(content)
     return np.allclose(image, expected, atol=JPEG_TOLERANCE)
+
+
+def test_longest_side(check, read):
+    def encode_line(length):
+        return encode(Image.new("1", (length, 1)), "PNG")
+
+    assert not check(encode_line(1_000_000), 1, 1_000_000, check_pixels=True).fault
+    found = check(encode_line(1_000_001), 1, 1_000_001)
+    assert found.field == "size"
+    assert "PNG with a side of more than 1,000,000 pixels is not read" in found.fault
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        read(encode_line(1_000_001))
+
+
+def test_longest_side_of_a_jpeg(check, read):
+    content = bytearray(encode(Image.new("L", (65_500, 1)), "JPEG"))
+    assert not check(bytes(content), 1, 65_500, check_pixels=True).fault
+    start = content.index(b"\xff\xc0")
+    content[start + 7 : start + 9] = (65_501).to_bytes(2, "big")
+    found = check(bytes(content), 1, 65_501)
+    assert found.field == "size"
+    assert "JPEG with a side of more than 65,500 pixels is not read" in found.fault
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        read(bytes(content))
+
+
+@pytest.mark.parametrize("marker", [0xC3, 0xC5, 0xC6, 0xC7, 0xCA, 0xCB, 0xCD])
+def test_jpeg_of_a_rare_process_is_decoded_to_tell(check, read, marker):
+    content = bytearray(SOUND["jpeg"])
+    content[content.index(b"\xff\xc0") + 1] = marker
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        read(bytes(content))
+    assert "of a kind that is not read" in check(bytes(content)).fault
 
 
 def test_gif_with_a_frame_smaller_than_its_canvas(check):
@@ -217,10 +270,10 @@ def test_truncation_anywhere_is_found(check, kind):
 
 
 @pytest.mark.parametrize("kind", SOUND)
-def test_bytes_behind_the_end_do_no_harm(check, kind):
+def test_bytes_behind_the_end_do_no_harm(check, read, kind):
     content = SOUND[kind] + bytes(500)
     assert not check(content).fault
-    preprocess(content)
+    read(content)
 
 
 def test_damaged_pixels_are_found_by_decoding(check):
@@ -230,6 +283,13 @@ def test_damaged_pixels_are_found_by_decoding(check):
     found = check(bytes(content), check_pixels=True)
     assert "cannot be decoded" in found.fault
     assert "{{" not in found.fault and "[Op:" not in found.fault
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "progressive"])
+def test_usual_jpegs_are_decoded_on_request_only(check, kind):
+    without_tables = SOUND[kind].replace(b"\xff\xdb", b"\xff\xfe")
+    assert not check(without_tables).fault
+    assert "cannot be decoded" in check(without_tables, check_pixels=True).fault
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])

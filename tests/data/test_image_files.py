@@ -73,6 +73,7 @@ def test_header(tmp_path, content, expected):
         (_encode_huge_png(2**31 - 1, 2**31 - 1), "more than 89,478,485 pixels"),
     ],
 )
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_file_that_is_no_image(tmp_path, content, words):
     path = tmp_path / "image"
     path.write_bytes(content)
@@ -131,6 +132,7 @@ def test_sound_names(name):
         ("..", "out of the image folder"),
         ("a\0.jpg", "not text"),
         ("a\n.jpg", "not text"),
+        ("a\u2028.jpg", "not text"),
         ("\udcff.jpg", "not text"),
         ("x" * 501, "501 characters"),
     ],

@@ -1,5 +1,5 @@
 """A table of malformed files, each with the error it gives and what a run leaves out.
 
-`coco_cases`, `voc_cases`, `csv_cases`, `folder_cases`, `image_cases` and `split_cases`
-hold the rows, by source; `test_malformed` runs them all.
+`test_malformed` runs the rows, which the modules named ``..._cases`` hold by source;
+`test_mutations` reads sound files that are spoilt at random.
 """

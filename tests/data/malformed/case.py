@@ -1,10 +1,12 @@
 """A row of the table of malformed files, and the sound data that rows spoil."""
 
+import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from image_encoding import encode
 from PIL import Image
 
 from ehsod_tf.data.problems import Findings
@@ -16,7 +18,7 @@ OTHERS = ("a.png", "c.png")
 
 
 class Case(NamedTuple):
-    """One malformed source of images.
+    """One malformed source of images: its files, and what is asked of them.
 
     Attributes:
         name: unique in the table.
@@ -28,6 +30,7 @@ class Case(NamedTuple):
         kept: names of the images that a reading with `Findings` returns; None where
             the whole source is refused.
         num_problems: how many problems such a reading finds.
+        options: what `read` asks for beyond the reader's defaults.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Case(NamedTuple):
     says: str
     kept: tuple[str, ...] | None = OTHERS
     num_problems: int = 1
+    options: str = ""
 
 
 def write_images(folder: Path, names: tuple[str, ...] = NAMES) -> None:
@@ -44,7 +48,13 @@ def write_images(folder: Path, names: tuple[str, ...] = NAMES) -> None:
     for number, name in enumerate(names):
         path = folder / name
         os.makedirs(path.parent, exist_ok=True)
-        Image.new("RGB", (WIDTH, HEIGHT), (number, 100, 50)).save(path)
+        path.write_bytes(_encode_image(number, path.suffix))
+
+
+@functools.cache
+def _encode_image(number: int, suffix: str) -> bytes:
+    kind = "PNG" if suffix == ".png" else "JPEG"
+    return encode(Image.new("RGB", (WIDTH, HEIGHT), (number, 100, 50)), kind)
 
 
 def list_cuts(content: bytes, number: int) -> list[int]:

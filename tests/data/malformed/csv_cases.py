@@ -1,5 +1,6 @@
 """Malformed tables of image-level labels."""
 
+import functools
 from pathlib import Path
 
 from ehsod_tf.data import validate
@@ -8,7 +9,15 @@ from malformed.case import OTHERS, Case, list_cuts, write_images
 
 FILE = "labels.csv"
 SOUND = "file_name,labels\na.png,cat\nb.png,cat;dog\nc.png,dog\n"
+TABLE = SOUND.replace("b.png,cat;dog", "{}")
 SIGNED = "file_name,labels,absent_labels\na.png,cat,\nb.png,{}\nc.png,dog,cat\n"
+
+
+def read(folder, findings, **options):
+    image_set = read_label_csv(
+        folder / FILE, folder / "images", findings=findings, **options
+    )
+    return validate(image_set, findings=findings)
 
 
 def _make(name, content, says, kept, num_problems, file, **options) -> Case:
@@ -16,13 +25,16 @@ def _make(name, content, says, kept, num_problems, file, **options) -> Case:
         write_images(folder / "images")
         (folder / FILE).write_bytes(content)
 
-    def read(folder, findings):
-        image_set = read_label_csv(
-            folder / FILE, folder / "images", findings=findings, **options
-        )
-        return validate(image_set, findings=findings)
-
-    return Case(f"csv: {name}", write, read, file, says, kept, num_problems)
+    return Case(
+        f"csv: {name}",
+        write,
+        functools.partial(read, **options),
+        file,
+        says,
+        kept,
+        num_problems,
+        repr(options),
+    )
 
 
 def whole(name: str, content: str | bytes, says: str, **options) -> Case:
@@ -38,7 +50,7 @@ def line(
     kept=OTHERS,
     num_problems=1,
     file=FILE,
-    table=SOUND.replace("b.png,cat;dog", "{}"),
+    table=TABLE,
     **options,
 ) -> Case:
     """Makes a row from the third line of a table."""
@@ -50,9 +62,7 @@ FILES = [
     Case(
         "csv: missing file",
         lambda folder: write_images(folder / "images"),
-        lambda folder, findings: read_label_csv(
-            folder / FILE, folder / "images", findings=findings
-        ),
+        read,
         FILE,
         "cannot be read",
         kept=None,
@@ -78,7 +88,6 @@ FILES = [
     whole("UTF-16", SOUND.encode("utf-16"), "line 1: not UTF-8"),
     whole("open quote", SOUND + '"d.png,cat\n', "line 5: not a line of a CSV file"),
     whole("stray quote", 'file_name,labels\n"a.png"x,cat\n', "line 2: not a line"),
-    whole("NUL", SOUND.replace("b.png", "b\0.png"), "line 3.*"),
     whole("endless cell", SOUND + "d.png," + "x" * 200_000, "line 5: not a line"),
     whole("header only", "file_name,labels\n", "class list is empty"),
     whole("no label", "file_name,labels\na.png,\n", "class list is empty"),
@@ -101,6 +110,7 @@ LINES = [
     line("above the folder", "../b.png,cat", "line 3, file_name: .*leads out"),
     line("hidden ascent", "x/../../b.png,cat", "line 3, file_name: .*leads out"),
     line("backslash", "x\\b.png,cat", "line 3, file_name: .*backslash"),
+    line("NUL", "b\0.png,cat", "line 3, file_name: .*character"),
     line("control character", "b\x07.png,cat", "line 3, file_name: .*character"),
     line("line break in a name", '"b\n.png",cat', "line 4, file_name: .*character"),
     line("control in a label", "b.png,c\x07at", "line 3, labels: unknown label"),
@@ -148,10 +158,6 @@ def _broken_image(name: str, content: bytes, says: str) -> Case:
         write_images(folder / "images")
         (folder / FILE).write_text(SOUND)
         (folder / "images" / "b.png").write_bytes(content)
-
-    def read(folder, findings):
-        image_set = read_label_csv(folder / FILE, folder / "images", findings=findings)
-        return validate(image_set, findings=findings)
 
     return Case(f"csv: {name}", write, read, "b.png", says)
 

@@ -33,7 +33,7 @@ def case(
         image_set = read_class_folders(folder / "images", findings=findings, **options)
         return validate(image_set, findings=findings)
 
-    return Case(f"folder: {name}", write, read, file, says, kept)
+    return Case(f"folder: {name}", write, read, file, says, kept, options=repr(options))
 
 
 def content(name: str, content: bytes, says: str) -> Case:

@@ -77,6 +77,14 @@ def flip_bit(content: bytes, position: int) -> bytes:
     return bytes(changed)
 
 
+def replace_frame(jpeg: bytes, marker: int, bits: int) -> bytes:
+    """Returns the JPEG with a header that tells of another process or depth."""
+    start = jpeg.index(b"\xff\xc0")
+    changed = bytearray(jpeg)
+    changed[start + 1], changed[start + 4] = marker, bits
+    return bytes(changed)
+
+
 UNREADABLE = [
     special("missing", lambda path: None, ": the file is missing"),
     special("folder", os.mkdir, ": this is not a file"),
@@ -171,7 +179,16 @@ SIZES = [
 UNREAD_FORMS = [
     *(
         case(kind, encode(RGB, kind), f", format: {kind} is not read; convert it")
-        for kind in ("TIFF", "PPM", "TGA", "ICO", "PCX")
+        for kind in ("AVIF", "ICO", "JPEG2000", "PCX", "PPM", "SGI", "TGA", "TIFF")
+    ),
+    *(
+        case(name, replace_frame(JPEG, marker, bits), says)
+        for name, marker, bits, says in (
+            ("12-bit JPEG", 0xC1, 12, ": not an image that can be read"),
+            ("lossless JPEG", 0xC3, 8, ": .* of a kind that is not read"),
+            ("hierarchical JPEG", 0xC5, 8, ": .* of a kind that is not read"),
+            ("lossless JPEG with arithmetic codes", 0xCB, 8, ": .* of a kind that is"),
+        )
     ),
     case("palette BMP", encode(PALETTE, "BMP"), ", mode: BMP is read as plain"),
     case("1-bit BMP", encode(RGB.convert("1"), "BMP"), ", mode: BMP is read"),

@@ -33,7 +33,7 @@ def _case(name, file, content, says, read) -> Case:
         if content is not None:
             (folder / file).write_bytes(content)
 
-    return Case(f"split: {name}", write, read, file, says, kept=None)
+    return Case(f"split: {name}", write, read, file, says, kept=None, options=file)
 
 
 def case(name: str, content: bytes | None, says: str) -> Case:

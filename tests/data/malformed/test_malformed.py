@@ -1,5 +1,6 @@
 """Every malformed file gives its named error, or its counted problem."""
 
+import os
 import re
 import warnings
 
@@ -9,9 +10,11 @@ from ehsod_tf.data.problems import Findings
 from ehsod_tf.errors import DataError
 from malformed import (
     coco_cases,
+    coco_record_cases,
     csv_cases,
     folder_cases,
     image_cases,
+    leakage_cases,
     split_cases,
     voc_cases,
 )
@@ -20,11 +23,13 @@ CASES = [
     case
     for source in (
         coco_cases,
+        coco_record_cases,
         voc_cases,
         csv_cases,
         folder_cases,
         image_cases,
         split_cases,
+        leakage_cases,
     )
     for case in source.CASES
 ]
@@ -66,7 +71,29 @@ def assert_message(case, message):
     assert message.replace("\n", "").isprintable()
 
 
-def test_the_table_is_large_and_its_rows_differ():
-    names = [case.name for case in CASES]
-    assert len(names) >= 200
-    assert len(set(names)) == len(names)
+def test_the_table_is_large_and_its_rows_differ(tmp_path):
+    row_of_input = {}
+    for number, case in enumerate(CASES):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        case.write(folder)
+        source = case.name.split(":")[0]
+        content = (source, case.options, *describe_files(os.fsencode(folder)))
+        same = row_of_input.setdefault(content, case)
+        assert same is case, f"{case.name} is the same input as {same.name}"
+    assert len(CASES) >= 200
+    assert len({case.name for case in CASES}) == len(CASES)
+
+
+def describe_files(folder):
+    """Yields (path, what lies there) of all that is below a folder."""
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        if entry.is_symlink():
+            yield entry.name, os.readlink(entry.path)
+        elif entry.is_dir():
+            yield entry.name, tuple(describe_files(entry.path))
+        elif entry.is_file():
+            with open(entry.path, "rb") as file:
+                yield entry.name, file.read()
+        else:
+            yield entry.name, "special"

@@ -39,7 +39,12 @@ def write_devkit(folder: Path, annotation: bytes | None, names: bytes) -> None:
 
 
 def case(
-    name: str, annotation: str | bytes | None, says: str, kept=OTHERS, num_problems=1
+    name: str,
+    annotation: str | bytes | None,
+    says: str,
+    kept=OTHERS,
+    num_problems=1,
+    file="b.xml",
 ) -> Case:
     """Makes a row from the second image's annotation."""
     content = annotation.encode() if isinstance(annotation, str) else annotation
@@ -47,7 +52,7 @@ def case(
     def write(folder: Path) -> None:
         write_devkit(folder, content, b"a\nb\nc\n")
 
-    return Case(f"voc: {name}", write, read, "b.xml", says, kept, num_problems)
+    return Case(f"voc: {name}", write, read, file, says, kept, num_problems)
 
 
 def listed(name: str, names: bytes, says: str, kept=None, num_problems=1) -> Case:
@@ -93,6 +98,10 @@ BOMB = (
     + "]>"
     + SOUND.replace("cat", "&x11;")
 )
+QUADRATIC_BOMB = f'<!DOCTYPE a [<!ENTITY x "{"ha" * 10_000}">]>'
+QUADRATIC_BOMB += SOUND.replace("cat", "&x;" * 10_000)
+PARAMETER = f'<!DOCTYPE a [<!ENTITY % x SYSTEM "http://localhost/x.dtd"> %x;]>{SOUND}'
+ELSEWHERE = f'<!DOCTYPE annotation SYSTEM "annotation.dtd">{SOUND}'
 SECRET = '<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]>' + SOUND.replace(
     "cat", "&x;"
 )
@@ -113,7 +122,11 @@ FILES = [
     case("unclosed tag", SOUND.replace("</name>", ""), "not valid XML.*line"),
     case("unknown entity", SOUND.replace("cat", "&cat;"), "not valid XML.*line 4"),
     case("entity bomb", BOMB, "document type"),
+    case("quadratic entity bomb", QUADRATIC_BOMB, "document type"),
     case("entity of a file", SECRET, "document type"),
+    case("parameter entity", PARAMETER, "document type"),
+    case("document type elsewhere", ELSEWHERE, "document type"),
+    case("deep elements", "<a>" * 50_000 + "</a>" * 50_000, "size, ", num_problems=2),
     *(
         case(f"cut to {cut} bytes", SOUND[:cut], "not valid XML.*line")
         for cut in list_cuts(SOUND.encode(), 8)
@@ -141,7 +154,12 @@ FIELDS = [
         )
     ),
     case("no size", replace("size", None), "size, ", num_problems=2),
-    case("size of another image", replace("width", "31"), r"b.jpg, .*size: the file"),
+    case(
+        "size of another image",
+        replace("width", "31"),
+        r"image 2, size: the file is 30 wide .*, the annotation says 31",
+        file="b.jpg",
+    ),
     *(
         case(f"name {name}", replace("name", text), rf"object 1, name: {says}")
         for name, text, says in (
@@ -165,9 +183,16 @@ FIELDS = [
     case("no bndbox", replace("bndbox", None), r"object 1, .*: .*finite number"),
     case("xmax before xmin", replace("xmax", "1"), "no height or no width|xmax"),
     case("flat", replace("ymax", "3"), "no height or no width|ymax"),
-    case("xmin outside", replace("xmin", "-2"), "outside the image"),
-    case("ymax outside", replace("ymax", "22"), "outside the image"),
-    case("far away", replace("xmax", "1e300"), "outside the image"),
+    *(
+        case(
+            name, replace(tag, text), "image 2, box: .* outside the image", file="b.jpg"
+        )
+        for name, tag, text in (
+            ("xmin outside", "xmin", "-2"),
+            ("ymax outside", "ymax", "22"),
+            ("far away", "xmax", "1e300"),
+        )
+    ),
     *(
         case(
             f"difficult {name}",
@@ -191,30 +216,34 @@ LISTS = [
 ]
 
 
-def _read_wrong_class(folder, findings):
-    return read(folder, findings, class_names=("cat", "dgo"))
+def chosen(name: str, class_names: tuple[str, ...], file: str, says: str) -> Case:
+    """Makes a row from classes asked of a sound devkit; it is refused."""
 
+    def write(folder: Path) -> None:
+        write_devkit(folder, SOUND.encode(), b"a\nb\nc\n")
 
-def _write_sound(folder):
-    write_devkit(folder, SOUND.encode(), b"a\nb\nc\n")
+    def read_classes(folder, findings):
+        return read(folder, findings, class_names)
+
+    return Case(
+        f"voc: {name}", write, read_classes, file, says, None, options=repr(class_names)
+    )
 
 
 CLASSES = [
-    Case(
-        "voc: unknown class asked for",
-        _write_sound,
-        _read_wrong_class,
+    chosen(
+        "unknown class asked for",
+        ("cat", "dgo"),
         LIST,
         "no class is called 'dgo'; did you mean 'dog'",
-        kept=None,
     ),
-    Case(
-        "voc: no annotation of the class asked for",
-        _write_sound,
-        lambda folder, findings: read(folder, findings, class_names=("dog",)),
+    chosen("class asked for twice", ("cat", "cat"), LIST, "'cat' is listed twice"),
+    chosen("no class asked for", (), LIST, "the class list is empty"),
+    chosen(
+        "no annotation of the class asked for",
+        ("dog",),
         "JPEGImages",
         "no image is annotated with any class of: dog",
-        kept=None,
     ),
 ]
 
