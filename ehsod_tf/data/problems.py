@@ -68,20 +68,20 @@ class Findings:
 
 
 def raise_problems(problems: list[Problem]) -> None:
-    """Raises one DataError that names the problems; does nothing if there are none.
+    """Raises one DataError that names the problems; does nothing if there are none."""
+    if problems:
+        raise DataError(format_problems(problems))
 
-    A single problem makes a message of one line. Of several, the first ten follow a
-    heading, one on each line.
-    """
-    if not problems:
-        return
+
+def format_problems(problems: list[Problem]) -> str:
+    """Returns one problem as one line; of several the first ten, below a heading."""
     if len(problems) == 1:
-        raise DataError(str(problems[0]))
+        return str(problems[0])
     lines = [f"{len(problems)} problems in the data:"]
     lines += [f"  {problem}" for problem in problems[:_NAMED_PROBLEMS]]
     if len(problems) > _NAMED_PROBLEMS:
         lines.append(f"  and {len(problems) - _NAMED_PROBLEMS} more")
-    raise DataError("\n".join(lines))
+    return "\n".join(lines)
 
 
 def write_problems(path: str | os.PathLike, problems: list[Problem]) -> None:

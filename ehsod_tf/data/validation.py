@@ -6,7 +6,7 @@ import numpy as np
 
 from ehsod_tf.data.columns import select_images
 from ehsod_tf.data.image_checks import check_image_files
-from ehsod_tf.data.problems import Findings
+from ehsod_tf.data.problems import Findings, format_problems
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import PRESENT, ImageSet
 
@@ -52,8 +52,8 @@ def validate(
         found.settle()
     if not is_sound.any():
         raise DataError(
-            f"all {len(is_sound)} images were left out; first: "
-            f"{found.problems[num_earlier]}"
+            f"all {len(is_sound)} images were left out; "
+            f"{format_problems(found.problems[num_earlier:])}"
         )
     kept = select_images(image_set, is_sound)
     _require_annotation(kept)
@@ -63,7 +63,7 @@ def validate(
 def _describe_empty_set(found: Findings) -> str:
     message = "the data set holds no image; check the annotation file or list"
     if found.problems:
-        return f"{message} ({len(found.problems)} problems; first: {found.problems[0]})"
+        return f"{message}; {format_problems(found.problems)}"
     return f"{message} ({found.notes[-1]})" if found.notes else message
 
 
