@@ -132,7 +132,9 @@ def test_nothing_is_left(make_image_set):
     image_set.sizes[:] = 6
     findings = Findings()
     findings.add("other", "", "", "an earlier problem")
-    with pytest.raises(DataError, match=r"(?s)^all 2 images were left out; 2 problems.*0.png.*1.png"):
+    with pytest.raises(
+        DataError, match=r"(?s)^all 2 images were left out; 2 problems.*0.png.*1.png"
+    ):
         validate(image_set, findings=findings)
 
 
