@@ -3,19 +3,18 @@
     python benchmarks/data/benchmark_throughput.py [--data_dir FOLDER_OF_JPEGS]
 
 Without a folder, JPEGs of 500 x 375 pixels are made up: smooth noise with grain, as
-large on disk as photographs. Three ways through the same images, to the same sizes, at
+large on disk as photographs. Ways through the same images, to the same sizes, at
 320 / 320 and at 600 / 1000 pixels:
 
-* pipeline: `build_training_dataset`: read, decode, resize, flip, pad, batch, prefetch.
 * bare: a tf.data map of ``tf.io.read_file``, ``tf.io.decode_jpeg`` and
-  ``tf.image.resize``, nothing else, with the same number of parallel calls.
-* eager: the same three calls in a Python loop, image by image.
+  ``tf.image.resize``, nothing else, with as many parallel calls as the pipeline.
+* pipeline: `build_training_dataset`: read, decode, resize, flip, pad, batch, prefetch.
+* cached: with ``--cache_dir``; the pipeline reading the decoded images from there.
 
-With ``--cache_dir`` a fourth: the pipeline reading the decoded images from there. In
-each round all run once, in turn, so that a busy machine slows all alike, each through
-three epochs, but for the eager loop. The table gives medians over the rounds; the ratio
-is the median of the rounds' ratios. Processor time, in ms an image over all cores, is
-what a busy machine changes least.
+In each round all run once, in turn, so that a busy machine slows all alike, through
+three epochs. The table, in Markdown, gives medians over the rounds; the ratio is the
+median of the rounds' ratios, its range their quartiles. Processor time, in ms an image
+over all cores, is what a busy machine changes least.
 """
 
 import argparse
@@ -44,14 +43,16 @@ def main():
     parser.add_argument("--data_dir", help="folder of JPEGs")
     parser.add_argument("--cache_dir", help="also time a decoded-image cache there")
     parser.add_argument("--num_images", type=int, default=500)
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=15)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         data_dir = arguments.data_dir or folder
         if arguments.data_dir is None:
             write_photographs(folder, arguments.num_images)
         image_set = list_images(data_dir, arguments.num_images)
-        print(f"{len(image_set.paths)} images, batches of {BATCH_SIZE}")
+        print(describe_files(image_set))
+        print("| sides | way | images/s | x bare | quartiles | ms an image |")
+        print("|---|---|---:|---:|---|---:|")
         for sides in SIDES:
             report(sides, time_ways(image_set, sides, arguments))
 
@@ -94,6 +95,15 @@ def list_images(folder, count):
     )
 
 
+def describe_files(image_set):
+    encoded = statistics.mean(map(os.path.getsize, image_set.paths))
+    decoded = image_set.sizes.prod(axis=1).mean() * 3
+    return (
+        f"{len(image_set.paths)} images of {encoded / 1e3:.0f} kB, decoded "
+        f"{decoded / 1e3:.0f} kB, in batches of {BATCH_SIZE}\n"
+    )
+
+
 def build_pipeline(image_set, sides, cache_dir=None):
     dataset = build_training_dataset(
         image_set,
@@ -124,14 +134,6 @@ def count_images(dataset):
     return int(count)
 
 
-def count_eagerly(image_set, sides):
-    sizes = resized_size(image_set.sizes, *sides)
-    for path, size in zip(image_set.paths, sizes, strict=True):
-        image = tf.io.decode_jpeg(tf.io.read_file(path), channels=3)
-        tf.image.resize(image, size)
-    return len(image_set.paths)
-
-
 def measure(run):
     """Returns images/s and ms of processor time an image."""
     start, processor_start = time.perf_counter(), time.process_time()
@@ -151,7 +153,6 @@ def time_ways(image_set, sides, arguments):
     ways = {
         name: functools.partial(count_images, data) for name, data in datasets.items()
     }
-    ways["eager"] = functools.partial(count_eagerly, image_set, sides)
     for run in ways.values():
         run()
     times = {name: [] for name in ways}
@@ -162,19 +163,16 @@ def time_ways(image_set, sides, arguments):
 
 
 def report(sides, times):
-    print(
-        f"{sides[0]} / {sides[1]} px      images/s   x bare  (least, most)  ms an image"
-    )
+    bare_rates = [rate for rate, _ in times["bare"]]
     for name, values in times.items():
         rates, processor_times = zip(*values, strict=True)
-        ratios = [
-            rate / bare for rate, (bare, _) in zip(rates, times["bare"], strict=True)
-        ]
+        ratios = [a / b for a, b in zip(rates, bare_rates, strict=True)]
+        low, middle, high = statistics.quantiles(ratios, n=4)
         print(
-            f"  {name:12}{statistics.median(rates):12.1f}"
-            f"{statistics.median(ratios):9.2f}"
-            f"   ({min(ratios):.2f}, {max(ratios):.2f})"
-            f"{statistics.median(processor_times):13.2f}"
+            f"| {sides[0]} / {sides[1]} | {name} | {statistics.median(rates):.0f} "
+            f"| {middle:.2f} | {low:.2f} to {high:.2f} "
+            f"| {statistics.median(processor_times):.2f} |",
+            flush=True,
         )
 
 

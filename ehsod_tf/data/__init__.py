@@ -12,6 +12,10 @@ from ehsod_tf.data.class_folders import read_class_folders as read_class_folders
 from ehsod_tf.data.coco import read_coco as read_coco
 from ehsod_tf.data.columns import select_images as select_images
 from ehsod_tf.data.conversion import write_coco as write_coco
+from ehsod_tf.data.input_errors import explain_input_error as explain_input_error
+from ehsod_tf.data.input_errors import (
+    name_unreadable_images as name_unreadable_images,
+)
 from ehsod_tf.data.label_csv import read_label_csv as read_label_csv
 from ehsod_tf.data.leakage import leave_out_shared_images as leave_out_shared_images
 from ehsod_tf.data.merging import merge_image_sets as merge_image_sets

@@ -81,7 +81,7 @@ def collate(
 
     Args:
         columns: of the whole set.
-        images: [B, H, W, 3] float32, mirrored where `is_flipped`.
+        images: [B, H, W, 3] float32 or uint8, mirrored where `is_flipped`.
         index: [B] int64 rows of the columns.
         is_flipped: [B] bool.
 
@@ -91,7 +91,7 @@ def collate(
     """
     box_rows = _find_boxes(columns, index, is_flipped)
     return Batch(
-        images=images,
+        images=tf.cast(images, tf.float32),
         image_sizes=tf.gather(columns.image_sizes, index),
         scales=tf.gather(columns.scales, index),
         image_ids=tf.gather(columns.image_ids, index),

@@ -22,9 +22,8 @@ from ehsod_tf.data.batch_plan import (
 from ehsod_tf.data.collation import Columns, build_columns, collate
 from ehsod_tf.data.flips import draw_flips
 from ehsod_tf.data.image_cache import ensure_image_cache, read_cached_image
-from ehsod_tf.data.image_reading import find_unreadable_images, read_image
+from ehsod_tf.data.image_reading import read_image
 from ehsod_tf.data.image_streams import draw_by_class, draw_shuffled
-from ehsod_tf.data.problems import raise_problems
 from ehsod_tf.data.transforms import (
     choose_canvas,
     flip_image,
@@ -145,35 +144,6 @@ def make_training_plan(
     return plan
 
 
-def explain_input_error(
-    image_set: ImageSet, step: int, *, num_steps: int = 8, **plan_arguments
-) -> None:
-    """Names the files behind an error that a training data set raised.
-
-    To be called with the error at hand, which TensorFlow gives without a file name.
-
-    Args:
-        image_set: what the data set was built of.
-        step: the step whose batch could not be had, counted from 0.
-        num_steps: how many steps to look at from there: an error may come early, as
-            batches are made ahead of their steps.
-        **plan_arguments: those of `make_training_plan`, as the data set got them.
-
-    Raises:
-        DataError: images of these steps cannot be read. If all can, the function
-            returns, and the error has another reason.
-    """
-    plan = make_training_plan(image_set, **plan_arguments)
-    rows = np.unique(plan[step : step + num_steps])
-    hint = "; check_pixels finds all such files before training"
-    raise_problems(
-        [
-            problem._replace(message=problem.message + hint)
-            for problem in find_unreadable_images(image_set, rows)
-        ]
-    )
-
-
 def build_evaluation_dataset(
     image_set: ImageSet,
     *,
@@ -199,7 +169,7 @@ def build_evaluation_dataset(
         image = tf.cond(
             index < num_images,
             lambda: _load_image(images, index, tf.constant(False), read_image),
-            lambda: _pad(images, index, tf.zeros([0, 0, 3])),
+            lambda: _pad(images, index, tf.zeros([0, 0, 3], images.dtype)),
         )
         return image, index, False
 
@@ -215,6 +185,7 @@ class _Images(NamedTuple):
     files: tf.Tensor  # [I] string
     sizes: tf.Tensor  # [I, 2, 2] int32, the original and the resized (height, width)
     paddings: tf.Tensor  # [I + C, 3, 2] int32 as of tf.pad; at the end whole canvases
+    dtype: tf.DType  # of the canvases; uint8 if no image is resized
 
 
 def _list_files(
@@ -233,6 +204,8 @@ def _list_files(
             files=tf.constant(files, tf.string),
             sizes=tf.constant(np.stack([original, resized], axis=1), tf.int32),
             paddings=tf.constant(paddings, tf.int32),
+            # Bytes are a quarter of the memory to move.
+            dtype=tf.uint8 if (original == resized).all() else tf.float32,
         )
 
 
@@ -249,7 +222,7 @@ def _load_image(
     is_flipped: tf.Tensor,
     read: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
 ) -> tf.Tensor:
-    """Returns the [H, W, 3] float32 canvas of one image."""
+    """Returns the [H, W, 3] canvas of one image, of `images.dtype`."""
     original_size, image_size = tf.unstack(tf.gather(images.sizes, index))
     image = read(tf.gather(images.files, index), original_size)
 
@@ -257,7 +230,8 @@ def _load_image(
         pixels = tf.cond(is_flipped, lambda: flip_image(pixels), lambda: pixels)
         return _pad(images, index, pixels)
 
-    # An image that has its size already is moved as bytes, a quarter of the memory.
+    if images.dtype == tf.uint8:
+        return place(image)
     return tf.cond(
         tf.reduce_all(original_size == image_size),
         lambda: tf.cast(place(image), tf.float32),

@@ -2,9 +2,11 @@
 
 A program of its own, because a process can divide its CPU only before TensorFlow
 first uses it. For each order of the images and each way of running it prints the
-digests of the steps: of a global batch, as all replicas or hosts together see it.
+digests of the steps: of a global batch, as all replicas or hosts together see it. The
+replicas are fed as in training.
 """
 
+import functools
 import hashlib
 import json
 import os
@@ -16,6 +18,7 @@ from PIL import Image
 
 from ehsod_tf.data import Split, apply_split, build_training_dataset
 from ehsod_tf.data.columns import BoxRecord, assemble_image_set
+from ehsod_tf.training.strategy import distribute_batches
 
 BATCH_SIZE = 4
 EPOCHS = 2
@@ -83,47 +86,43 @@ def digest_replicas(dataset, strategy):
     return digests
 
 
-def run(image_set, order):
-    def make_dataset(**arguments):
-        sides = {"shorter_side": 40, "longer_side": 40}
+def run(image_set, order, cache_dir):
+    def make(start_step, host_index, num_hosts, seed=0, cache_dir=None):
         return build_training_dataset(
-            image_set, batch_size=BATCH_SIZE, epochs=EPOCHS, **sides, **arguments
+            image_set,
+            batch_size=BATCH_SIZE,
+            epochs=EPOCHS,
+            shorter_side=40,
+            longer_side=40,
+            seed=seed,
+            start_step=start_step,
+            host_index=host_index,
+            num_hosts=num_hosts,
+            cache_dir=cache_dir,
+            **order,
         )
 
+    def run_replicas(count, start_step=0, make=make):
+        strategy = tf.distribute.MirroredStrategy([f"CPU:{k}" for k in range(count)])
+        return digest_replicas(distribute_batches(make, start_step, strategy), strategy)
+
+    def run_hosts(count, start_step=0, make=make):
+        hosts = [make(start_step, index, count) for index in range(count)]
+        return [digest(parts) for parts in zip(*hosts, strict=True)]
+
+    make_cached = functools.partial(make, cache_dir=cache_dir)
     results = {}
     for count in COUNTS:
-        strategy = tf.distribute.MirroredStrategy([f"CPU:{k}" for k in range(count)])
-        dataset = strategy.experimental_distribute_dataset(
-            make_dataset(seed=0, **order)
-        )
-        results[f"{count} replicas"] = digest_replicas(dataset, strategy)
-        hosts = [
-            make_dataset(seed=0, host_index=index, num_hosts=count, **order)
-            for index in range(count)
-        ]
-        results[f"{count} hosts"] = [
-            digest(parts) for parts in zip(*hosts, strict=True)
-        ]
-    # The strategy of four replicas, as several hosts use it.
-    from_function = strategy.distribute_datasets_from_function(
-        lambda context: make_dataset(
-            seed=0,
-            host_index=context.input_pipeline_id,
-            num_hosts=context.num_input_pipelines,
-            **order,
-        ).rebatch(BATCH_SIZE // context.num_replicas_in_sync)
-    )
-    results["from function"] = digest_replicas(from_function, strategy)
-    results["resumed"] = [
-        digest_replicas(
-            strategy.experimental_distribute_dataset(
-                make_dataset(seed=0, start_step=step, **order)
-            ),
-            strategy,
-        )
-        for step in range(len(results["1 replicas"]))
-    ]
-    results["other seed"] = [digest([batch]) for batch in make_dataset(seed=1, **order)]
+        results[f"{count} replicas"] = run_replicas(count)
+        results[f"{count} hosts"] = run_hosts(count)
+        results[f"{count} replicas, cached"] = run_replicas(count, make=make_cached)
+    steps = range(1, len(results["1 hosts"]))
+    results["resumed"] = {
+        "replicas": [run_replicas(4, step) for step in steps],
+        "replicas, cached": [run_replicas(2, step, make_cached) for step in steps],
+        "hosts": [run_hosts(2, step) for step in steps],
+    }
+    results["other seed"] = run_hosts(1, make=functools.partial(make, seed=1))
     return results
 
 
@@ -134,7 +133,11 @@ def main():
     )
     with tempfile.TemporaryDirectory() as folder:
         image_set = make_image_set(folder)
-        print(json.dumps({n: run(image_set, order) for n, order in ORDERS.items()}))
+        cache_dir = os.path.join(folder, "cache")
+        results = {
+            name: run(image_set, order, cache_dir) for name, order in ORDERS.items()
+        }
+    print(json.dumps(results))
 
 
 if __name__ == "__main__":

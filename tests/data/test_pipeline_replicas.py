@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
-WAYS = [f"{count} {what}" for what in ("replicas", "hosts") for count in (1, 2, 4)]
+WAYS = [
+    f"{count} {what}"
+    for what in ("replicas", "hosts", "replicas, cached")
+    for count in (1, 2, 4)
+]
+ORDERS = ["shuffled", "class_aware", "fixed_fraction"]
 
 
 @pytest.fixture(scope="module")
@@ -22,18 +27,20 @@ def results():
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize("order", ["shuffled", "class_aware", "fixed_fraction"])
+@pytest.mark.parametrize("order", ORDERS)
 def test_all_ways_of_running_see_the_same(results, order):
     """Images, flips, ids, labels and boxes of each step, to the bit."""
     results = results[order]
     expected = results["1 replicas"]
     assert len(set(expected)) == 6
-    for way in (*WAYS, "from function"):
+    for way in WAYS:
         assert results[way] == expected, way
     assert set(results["other seed"]).isdisjoint(expected)
 
 
-@pytest.mark.parametrize("order", ["shuffled", "class_aware", "fixed_fraction"])
-def test_resumption_at_any_step(results, order):
+@pytest.mark.parametrize("way", ["replicas", "replicas, cached", "hosts"])
+@pytest.mark.parametrize("order", ORDERS)
+def test_resumption_at_any_step(results, order, way):
     results = results[order]
-    assert results["resumed"] == [results["1 replicas"][step:] for step in range(6)]
+    rests = [results["1 replicas"][step:] for step in range(1, 6)]
+    assert results["resumed"][way] == rests
