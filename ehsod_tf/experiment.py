@@ -5,6 +5,7 @@ This module knows nothing of gin: `Experiment` is an ordinary dataclass whose fi
 """
 
 import dataclasses
+import math
 import os
 from collections.abc import Callable
 from typing import NamedTuple
@@ -85,8 +86,9 @@ class Experiment:
         shorter_side, longer_side: image size in pixels, see `data.transforms`.
         flip: mirror training images at random.
         batch_size: images a step, over all replicas.
-        epochs: passes over the training images, strong and weak.
-        steps_per_epoch: None for a whole pass; less for a short trial.
+        epochs: of `steps_per_epoch` steps.
+        steps_per_epoch: None for one pass over the images; less for a short trial;
+            more to give a part of the images as many steps as all of them would have.
         learning_rate: for `reference_batch_size` images a step; scaled linearly.
         reference_batch_size: see `learning_rate`.
         decay_epochs: epochs after which the learning rate is divided by 10.
@@ -147,6 +149,11 @@ class Experiment:
                 raise ConfigError(
                     f"Experiment.{name} must be at least 1, got {getattr(self, name)}"
                 )
+        if self.steps_per_epoch is not None and self.steps_per_epoch < 1:
+            raise ConfigError(
+                "Experiment.steps_per_epoch must be at least 1, or None for a whole "
+                f"pass over the images, got {self.steps_per_epoch}"
+            )
         if self.longer_side < self.shorter_side:
             raise ConfigError(
                 f"Experiment.longer_side ({self.longer_side}) is below shorter_side "
@@ -186,7 +193,9 @@ class Experiment:
         self._require_sound(findings)
         evaluation.check_ground_truth(evaluation_set)
         split = self._choose_split(training_set)
-        training_set = data.apply_split(training_set, split)
+        training_set = data.apply_split(
+            training_set, split, findings=findings if self.skip_bad else None
+        )
         if not self.use_weak_images:
             training_set = data.select_images(training_set, training_set.has_boxes)
         if len(training_set.image_ids) < self.batch_size:
@@ -224,8 +233,10 @@ class Experiment:
         )
 
     def count_steps_per_epoch(self, image_set: ImageSet) -> int:
-        whole = data.count_steps_per_epoch(len(image_set.image_ids), self.batch_size)
-        return min(self.steps_per_epoch or whole, whole)
+        return self.steps_per_epoch or self._count_steps_per_pass(image_set)
+
+    def _count_steps_per_pass(self, image_set: ImageSet) -> int:
+        return data.count_steps_per_epoch(len(image_set.image_ids), self.batch_size)
 
     # ----------------------------------------------------------------- model
 
@@ -263,15 +274,20 @@ class Experiment:
         return self.build_model(num_classes)
 
     def evaluate(self, model: Ehsod, image_set: ImageSet):
-        """Returns the figures and the `Results` in original pixels."""
+        """Returns the figures and the `Results` in original pixels.
+
+        Raises:
+            DataError: images cannot be read; all such are named.
+        """
         dataset = data.build_evaluation_dataset(
             image_set,
             batch_size=self.evaluation_batch_size,
             shorter_side=self.shorter_side,
             longer_side=self.longer_side,
         )
+        batches = data.name_unreadable_images(dataset, image_set)
         return evaluation.evaluate(
-            make_detector(model), dataset, image_set, metrics=self.metrics
+            make_detector(model), batches, image_set, metrics=self.metrics
         )
 
     def write_evaluation(self, folder: str, figures, results, image_set) -> None:
@@ -320,19 +336,33 @@ class Experiment:
         """This machine's rows of the training batches from `start_step` on."""
         return data.build_training_dataset(
             image_set,
-            batch_size=self.batch_size,
-            shorter_side=self.shorter_side,
-            longer_side=self.longer_side,
-            seed=self.seed,
-            epochs=self.epochs,
+            **self._plan_arguments(image_set),
             start_step=start_step,
             flip=self.flip,
-            strong_fraction=self.strong_fraction,
-            class_aware=self.class_aware,
             cache_dir=self.image_cache,
             host_index=host_index,
             num_hosts=num_hosts,
         )
+
+    def explain_input_error(self, image_set: ImageSet, step: int) -> None:
+        """Names unreadable images of a step, from 0, whose batch could not be had.
+
+        Raises:
+            DataError: there are such images. If not, the error has another reason.
+        """
+        data.explain_input_error(image_set, step, **self._plan_arguments(image_set))
+
+    def _plan_arguments(self, image_set: ImageSet) -> dict:
+        num_steps = self.epochs * self.count_steps_per_epoch(image_set)
+        return {
+            "batch_size": self.batch_size,
+            "shorter_side": self.shorter_side,
+            "longer_side": self.longer_side,
+            "seed": self.seed,
+            "epochs": math.ceil(num_steps / self._count_steps_per_pass(image_set)),
+            "strong_fraction": self.strong_fraction,
+            "class_aware": self.class_aware,
+        }
 
 
 def make_detector(model: Ehsod):

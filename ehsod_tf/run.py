@@ -54,7 +54,7 @@ def train_run(
         data.write_split(os.path.join(model_dir, "split.json"), run_data.split)
         print(_describe_scale(experiment, strategy), flush=True)
 
-    model = _create_model(experiment, run_data, strategy)
+    model = _create_model(experiment, run_data, strategy, model_dir)
     if not is_chief:
         _train(experiment, run_data, model, strategy, model_dir)
         return {}
@@ -114,13 +114,17 @@ class _Evaluator:
         return figures
 
 
-def _create_model(experiment, run_data, strategy) -> Ehsod:
-    """Builds and compiles the model, from another run's weights where so configured."""
+def _create_model(experiment, run_data, strategy, model_dir) -> Ehsod:
+    """Builds and compiles the model, from another run's weights where so configured.
+
+    A run that goes on has them in its own checkpoints; theirs may be gone by then.
+    """
+    is_new = not training.has_checkpoints(_locate_checkpoints(model_dir))
     image_set = run_data.training_set
     steps_per_epoch = experiment.count_steps_per_epoch(image_set)
     with strategy.scope():
         model = experiment.create_model(len(image_set.class_names), steps_per_epoch)
-        if experiment.initial_weights:
+        if experiment.initial_weights and is_new:
             transfer = training.transfer_weights(
                 model, experiment.initial_weights, image_set.class_names
             )
@@ -135,7 +139,7 @@ def _train(experiment, run_data, model, strategy, model_dir, evaluator=None):
     is_chief = evaluator is not None
     checkpoints = training.Checkpoints(
         model,
-        os.path.join(model_dir, "checkpoints"),
+        _locate_checkpoints(model_dir),
         keep=experiment.keep_checkpoints,
         identity=_identify(experiment, run_data, model),
         best_metric=experiment.best_metric if is_chief else None,
@@ -160,7 +164,14 @@ def _train(experiment, run_data, model, strategy, model_dir, evaluator=None):
         evaluate=evaluator,
         evaluate_every=experiment.evaluate_every,
         dump_dir=model_dir if is_chief else None,
+        explain_input_error=lambda step: experiment.explain_input_error(
+            image_set, step
+        ),
     )
+
+
+def _locate_checkpoints(model_dir: str) -> str:
+    return os.path.join(model_dir, "checkpoints")
 
 
 def _identify(experiment: Experiment, run_data: RunData, model: Ehsod) -> dict:

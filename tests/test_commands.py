@@ -4,6 +4,7 @@ import contextlib
 import csv
 import json
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import gin
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from ehsod_tf import cli, data
 from ehsod_tf.ops import NativeOpsUnavailableError, load_library
@@ -265,6 +267,45 @@ def test_bad_checkpoint_folder(capsys, tmp_path):
     with pytest.raises(SystemExit):
         cli.evaluate(str(tmp_path))
     assert "operative_config.gin: no such config file" in capsys.readouterr().err
+
+
+def damage_png(path):
+    """Changes a byte of the pixels; header and end stay as they are."""
+    content = bytearray(path.read_bytes())
+    content[content.index(b"IDAT") + 40] ^= 0xFF
+    path.write_bytes(content)
+
+
+def damage_jpeg(path):
+    """Makes a JPEG of the image and puts a marker of no meaning into its pixels."""
+    Image.open(path).save(path, format="JPEG")
+    content = bytearray(path.read_bytes())
+    middle = (content.index(b"\xff\xda") + len(content)) // 2
+    content[middle : middle + 2] = b"\xff\x02"
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [damage_png, damage_jpeg])
+def test_training_names_an_image_with_damaged_pixels(capsys, broken, tmp_path, damage):
+    """One that is found only when its turn has come: no pixels are checked before."""
+    damage(broken[0] / "train/000003.png")
+    bindings = [*TINY, *COCO_BINDINGS, "BATCH_SIZE = 12"]
+    with pytest.raises(SystemExit) as caught:
+        cli.train(QUICKSTART, bindings, str(tmp_path / "run"), str(broken[0]))
+    assert caught.value.code == cli.USER_ERROR_STATUS
+    printed = capsys.readouterr()
+    assert re.fullmatch("error: .*000003.png, image .*decoded.*\n", printed.err)
+    assert "learning rate" in printed.out
+
+
+@pytest.mark.parametrize("damage", [damage_png, damage_jpeg])
+def test_evaluation_names_an_image_with_damaged_pixels(capsys, trained, broken, damage):
+    damage(broken[0] / "val/000002.png")
+    with pytest.raises(SystemExit) as caught:
+        cli.evaluate(str(trained[0]), data_dir=str(broken[0]))
+    assert caught.value.code == cli.USER_ERROR_STATUS
+    error = capsys.readouterr().err
+    assert re.fullmatch("error: .*000002.png, image .*decoded.*\n", error)
 
 
 def test_export_verb_writes_the_same_saved_model(trained, tmp_path, capsys):

@@ -36,6 +36,7 @@ def train(
     evaluate: Callable[[], Mapping[str, Any]] | None = None,
     evaluate_every: int = 1,
     dump_dir: str | None = None,
+    explain_input_error: Callable[[int], None] | None = None,
 ) -> list[dict[str, float]]:
     """Trains a model up to `epochs`, from its latest checkpoint if there is one.
 
@@ -70,6 +71,9 @@ def train(
             always evaluated.
         dump_dir: folder for the batch at which a loss was not finite, by convention the
             run folder: ``nonfinite_step_<step>.npz``, see `read_batch_dump`.
+        explain_input_error: called when TensorFlow fails to give a batch, with the
+            number of steps made before it. May raise an error that says more; if it
+            returns, TensorFlow's own is raised.
 
     Returns:
         One row per epoch, from the first: ``epoch`` (from 1), the mean of each term
@@ -116,7 +120,8 @@ def train(
                 callbacks.on_train_batch_begin(index)
                 step += 1
                 with naming_lost_machines(strategy, step):
-                    batch = _take_batch(batches, step, last_step)
+                    with _explaining(explain_input_error, strategy, step):
+                        batch = _take_batch(batches, step, last_step)
                     logs = {name: float(v) for name, v in take_step(batch).items()}
                     require_finite(logs, step, strategy, batch, dump_dir)
                     means.add(logs)
@@ -166,7 +171,8 @@ def make_step(
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
     loss_scale = getattr(model.optimizer, "dynamic_scale", None)
 
-    @tf.function(input_signature=[batch_spec])
+    # Keras's `fit` does without AutoGraph too; the detector is traced in half the time.
+    @tf.function(input_signature=[batch_spec], autograph=False)
     def take_step(batch):
         # Read before the step counter moves, or a schedule would be one step ahead.
         used = {"learning_rate": tf.identity(optimizer.learning_rate)}
@@ -203,6 +209,18 @@ def _signals_first(signals, checkpoints):
         yield
     except WorkerLostError:
         signals.raise_if_received(checkpoints.step)
+        raise
+
+
+@contextlib.contextmanager
+def _explaining(explain_input_error, strategy, step):
+    try:
+        # A lost machine is no error of the input.
+        with naming_lost_machines(strategy, step):
+            yield
+    except tf.errors.OpError:
+        if explain_input_error is not None:
+            explain_input_error(step - 1)
         raise
 
 

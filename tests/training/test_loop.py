@@ -1,9 +1,4 @@
-import json
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -14,6 +9,7 @@ from toy_detector import get_weights, make_checkpoints, make_dataset, make_model
 from ehsod_tf.errors import ConfigError, DataError, NonFiniteLossError
 from ehsod_tf.training import WarmupStepDecay, read_batch_dump, train
 
+PROGRAMS = {"replicas": ["two_replicas.py"]}
 EPOCHS = 3
 STEPS = 4
 
@@ -188,6 +184,50 @@ def test_epochs_of_another_length_are_refused(tmp_path):
         run(make_model(), tmp_path, steps_per_epoch=5)
 
 
+def fail_at(bad_step):
+    """A data set that cannot give the batch of this step, counted from 0."""
+
+    def break_batch(batch):
+        scales = tf.debugging.check_numerics(batch.scales / 0.0, "a broken file")
+        return batch._replace(scales=scales)
+
+    def make(start_step, *machine):
+        dataset = make_dataset()(start_step, *machine)
+        sound = dataset.take(bad_step - start_step)
+        return sound.concatenate(dataset.map(break_batch))
+
+    return make
+
+
+@pytest.mark.parametrize("bad_step", [0, 6])
+def test_an_input_error_may_be_explained(tmp_path, bad_step):
+    """Also after a resumption, and the steps before it are made."""
+    run(make_model(), tmp_path, epochs=1)
+    explained, recorder = [], Recorder()
+
+    def explain(step):
+        explained.append(step)
+        raise DataError("the file 7.png")
+
+    folder = tmp_path if bad_step else tmp_path / "new"
+    with pytest.raises(DataError, match="the file 7.png"):
+        run(
+            make_model(),
+            folder,
+            fail_at(bad_step),
+            callbacks=[recorder],
+            explain_input_error=explain,
+        )
+    assert explained == [bad_step]
+    assert len(recorder.steps) == (bad_step - STEPS if bad_step else 0)
+
+
+@pytest.mark.parametrize("explain", [None, lambda step: None])
+def test_an_input_error_without_explanation_stays(tmp_path, explain):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="a broken file"):
+        run(make_model(), tmp_path, fail_at(1), explain_input_error=explain)
+
+
 def test_data_that_ends_early_is_named(tmp_path):
     def make(*arguments):
         return make_dataset()(*arguments).take(6)
@@ -216,23 +256,16 @@ def test_fit_trains_the_same_model(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def replica_results():
-    program = Path(__file__).with_name("two_replicas.py")
-    root = program.parents[2]
-    done = subprocess.run(
-        [sys.executable, str(program)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(root)},
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(done.stdout.splitlines()[-1])
+def replica_results(get_result):
+    return get_result("replicas")
 
 
-def test_two_replicas_equal_one(replica_results):
+@pytest.mark.parametrize("lives", ["two", "one_then_two"])
+def test_two_replicas_equal_one(replica_results, lives):
     """Same weights and terms as one replica with the whole batch, under a clip that
-    acts on every step: so it sees the sum of the gradients, not those of a replica."""
-    one, two = replica_results["one"], replica_results["two"]
+    acts on every step: so it sees the sum of the gradients, not those of a replica.
+    A run may go on with more replicas than it had."""
+    one, two = replica_results["one"], replica_results[lives]
     for row_one, row_two in zip(one["history"], two["history"], strict=True):
         assert row_one == pytest.approx(row_two, rel=1e-5)
         assert row_one["gradient_norm"] > 0.05
@@ -248,3 +281,19 @@ def test_the_images_of_all_replicas_are_named(replica_results):
     """Image 107 is in the second batch, on the second replica."""
     message = replica_results["error"]
     assert re.match(r"step 2: .*images \[104, 105, 106, 107\]", message)
+
+
+def test_all_replicas_get_the_weights_of_another_run(replica_results):
+    result = replica_results["same_classes"]
+    assert (result["step"], result["remade"]) == (5, [])
+    assert result["replicas"] == [result["source"]] * 2
+
+
+def test_all_replicas_agree_on_the_layers_of_other_classes(replica_results):
+    result = replica_results["other_classes"]
+    first, second = result["replicas"]
+    assert len(result["remade"]) == 4
+    assert first == second
+    # The hidden layer, and no kernel of a head; their biases all start as 0.
+    pairs = zip(first, result["source"], strict=True)
+    assert [a == b for a, b in pairs] == [True, True, False, True, False, True]
