@@ -79,7 +79,7 @@ def make_annotation(annotation_id, image_id, polygons, rng):
 
 def read_index(path):
     """Prints images, boxes, seconds and the peak memory in GiB of this process."""
-    from ehsod_tf.data.coco import read_coco
+    from ehsod_tf.data.readers.coco import read_coco
 
     started = time.perf_counter()
     image_set = read_coco(path, "images", unannotated="empty")

@@ -3,14 +3,14 @@ import functools
 import numpy as np
 import pytest
 
-from ehsod_tf.data.batch_plan import (
+from ehsod_tf.data.input.batch_plan import (
     count_steps_per_epoch,
     fix_strong_fraction,
     make_batch_plan,
     make_evaluation_plan,
     select_host_rows,
 )
-from ehsod_tf.data.image_streams import draw_by_class
+from ehsod_tf.data.input.image_streams import draw_by_class
 from ehsod_tf.errors import ConfigError, DataError
 
 CANVASES = np.array([0] * 17 + [1] * 9 + [4] * 5)

@@ -3,8 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from ehsod_tf.data import coco_json, read_coco
+from ehsod_tf.data import read_coco
 from ehsod_tf.data.problems import Findings
+from ehsod_tf.data.readers import coco_json
 from ehsod_tf.errors import ConfigError, DataError
 from ehsod_tf.structures import ABSENT, PRESENT, UNKNOWN
 

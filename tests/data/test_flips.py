@@ -1,7 +1,7 @@
 import numpy as np
 import tensorflow as tf
 
-from ehsod_tf.data.flips import draw_flips
+from ehsod_tf.data.input.flips import draw_flips
 
 
 def test_flips_are_the_draws_of_tensorflow(rng):

@@ -8,7 +8,7 @@ import tensorflow as tf
 from PIL import Image
 
 from ehsod_tf.data import build_training_dataset
-from ehsod_tf.data.image_cache import ensure_image_cache, read_cached_image
+from ehsod_tf.data.input.image_cache import ensure_image_cache, read_cached_image
 from ehsod_tf.data.transforms import decode_image
 from ehsod_tf.errors import DataError
 

@@ -18,8 +18,8 @@ from image_encoding import (
 )
 from PIL import Image
 
-from ehsod_tf.data.image_checks import check_image_files
-from ehsod_tf.data.image_reading import read_image
+from ehsod_tf.data.checks.image_checks import check_image_files
+from ehsod_tf.data.input.image_reading import read_image
 
 SIZE = HEIGHT, WIDTH = 32, 64
 Y, X = np.mgrid[:HEIGHT, :WIDTH]

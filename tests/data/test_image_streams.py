@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ehsod_tf.data.image_streams import draw_by_class, draw_shuffled
+from ehsod_tf.data.input.image_streams import draw_by_class, draw_shuffled
 
 IMAGES = np.arange(24)
 

@@ -8,7 +8,7 @@ from ehsod_tf.data import (
     explain_input_error,
     name_unreadable_images,
 )
-from ehsod_tf.data.pipeline import make_training_plan
+from ehsod_tf.data.input.pipeline import make_training_plan
 from ehsod_tf.errors import DataError
 
 SIDES = {"shorter_side": 64, "longer_side": 64}

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from ehsod_tf.data import select_images
-from ehsod_tf.data.leakage import leave_out_shared_images
+from ehsod_tf.data.checks.leakage import leave_out_shared_images
 from ehsod_tf.data.problems import Findings
 from ehsod_tf.errors import DataError
 

@@ -5,8 +5,8 @@ import pytest
 
 from ehsod_tf.data.columns import assemble_labelled_images, select_images
 from ehsod_tf.data.image_files import derive_image_id
-from ehsod_tf.data.merging import merge_image_sets
 from ehsod_tf.data.problems import Findings
+from ehsod_tf.data.readers.merging import merge_image_sets
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import ABSENT, PRESENT, UNKNOWN
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ehsod_tf.data import Split, make_split, write_split
-from ehsod_tf.data.split_lists import split_from_ids
+from ehsod_tf.data.splits.lists import split_from_ids
 from ehsod_tf.errors import DataError
 
 

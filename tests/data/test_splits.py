@@ -12,7 +12,7 @@ from ehsod_tf.data import (
     read_split,
     write_split,
 )
-from ehsod_tf.data.splits import format_split
+from ehsod_tf.data.splits.split import format_split
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import PRESENT, UNKNOWN
 

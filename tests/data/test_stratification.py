@@ -3,7 +3,7 @@ import time
 import numpy as np
 import pytest
 
-from ehsod_tf.data.stratification import order_by_class_share
+from ehsod_tf.data.splits.stratification import order_by_class_share
 
 
 @pytest.fixture(scope="module")

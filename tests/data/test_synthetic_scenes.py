@@ -5,14 +5,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ehsod_tf.data import read_coco, synthetic, validate
-from ehsod_tf.data.synthetic import (
+from ehsod_tf.data import read_coco, validate
+from ehsod_tf.data.scenes import synthetic
+from ehsod_tf.data.scenes.drawing import SUPERSAMPLING, average_down, draw_shape
+from ehsod_tf.data.scenes.synthetic import (
     SCENE_CLASSES,
     ensure_synthetic_scenes,
     render_scene,
     write_synthetic_scenes,
 )
-from ehsod_tf.data.synthetic_drawing import SUPERSAMPLING, average_down, draw_shape
 from ehsod_tf.errors import DataError
 
 SMALL = {"num_train": 4, "num_val": 2, "seed": 5, "size": 64}

@@ -5,9 +5,9 @@ import pytest
 import tensorflow as tf
 
 from ehsod_tf.data import Findings, Split, apply_split, build_training_dataset
-from ehsod_tf.data.label_map import read_label_map
-from ehsod_tf.data.tfrecord_reader import read_tfrecords
-from ehsod_tf.data.tfrecords import write_tfrecords
+from ehsod_tf.data.tfrecord.label_map import read_label_map
+from ehsod_tf.data.tfrecord.reading import read_tfrecords
+from ehsod_tf.data.tfrecord.writing import write_tfrecords
 from ehsod_tf.errors import ConfigError, DataError
 from ehsod_tf.structures import ABSENT, PRESENT, UNKNOWN
 

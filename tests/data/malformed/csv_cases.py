@@ -4,7 +4,7 @@ import functools
 from pathlib import Path
 
 from ehsod_tf.data import validate
-from ehsod_tf.data.label_csv import read_label_csv
+from ehsod_tf.data.readers.label_csv import read_label_csv
 from malformed.case import OTHERS, Case, list_cuts, write_images
 
 FILE = "labels.csv"

@@ -7,7 +7,7 @@ from pathlib import Path
 from image_encoding import encode_png
 
 from ehsod_tf.data import validate
-from ehsod_tf.data.class_folders import read_class_folders
+from ehsod_tf.data.readers.class_folders import read_class_folders
 from malformed.case import Case, write_images
 from malformed.image_cases import JPEG, PIXELS, PNG
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ehsod_tf.data import read_coco, validate
-from ehsod_tf.data.leakage import leave_out_shared_images
+from ehsod_tf.data.checks.leakage import leave_out_shared_images
 from malformed.case import Case, write_images
 from malformed.coco_cases import SOUND
 

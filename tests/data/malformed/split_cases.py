@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from ehsod_tf.data import apply_split, read_coco, read_split
-from ehsod_tf.data.split_lists import split_from_ids
+from ehsod_tf.data.splits.lists import split_from_ids
 from malformed.case import Case, list_cuts, write_images
 from malformed.coco_cases import SOUND
 

@@ -18,9 +18,9 @@ import tensorflow as tf
 from absl import logging
 
 from ehsod_tf.data.image_files import read_header
-from ehsod_tf.data.label_map import LABEL_MAP_FILE, write_label_map
 from ehsod_tf.data.problems import Findings
-from ehsod_tf.data.tfrecord_parsing import BOX_SIDES
+from ehsod_tf.data.tfrecord.label_map import LABEL_MAP_FILE, write_label_map
+from ehsod_tf.data.tfrecord.parsing import BOX_SIDES
 from ehsod_tf.errors import ConfigError, DataError
 from ehsod_tf.structures import ABSENT, PRESENT, ImageSet
 

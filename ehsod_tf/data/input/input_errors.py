@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import tensorflow as tf
 
-from ehsod_tf.data.image_reading import find_unreadable_images
-from ehsod_tf.data.pipeline import make_training_plan
+from ehsod_tf.data.input.image_reading import find_unreadable_images
+from ehsod_tf.data.input.pipeline import make_training_plan
 from ehsod_tf.data.problems import raise_problems
 from ehsod_tf.structures import Batch, ImageSet
 

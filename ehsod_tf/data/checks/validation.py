@@ -4,8 +4,8 @@ import os
 
 import numpy as np
 
+from ehsod_tf.data.checks.image_checks import check_image_files
 from ehsod_tf.data.columns import select_images
-from ehsod_tf.data.image_checks import check_image_files
 from ehsod_tf.data.problems import Findings, format_problems
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import PRESENT, ImageSet

@@ -8,7 +8,7 @@ import numpy as np
 from ehsod_tf.data.columns import BoxRecord, assemble_image_set, select_images
 from ehsod_tf.data.image_files import find_path_fault
 from ehsod_tf.data.problems import Findings, check_class_names, suggest
-from ehsod_tf.data.voc_annotation import VocAnnotation, read_annotation
+from ehsod_tf.data.readers.voc_annotation import VocAnnotation, read_annotation
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import ImageSet
 

@@ -17,9 +17,9 @@ from ehsod_tf.data.columns import (
     derive_image_labels,
     select_images,
 )
-from ehsod_tf.data.label_map import LABEL_MAP_FILE, read_label_map
 from ehsod_tf.data.problems import Findings, check_class_names
-from ehsod_tf.data.tfrecord_parsing import ImageRecord, RecordError, parse_record
+from ehsod_tf.data.tfrecord.label_map import LABEL_MAP_FILE, read_label_map
+from ehsod_tf.data.tfrecord.parsing import ImageRecord, RecordError, parse_record
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import UNKNOWN, ImageSet
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Hashable
 
 import numpy as np
 
+from ehsod_tf.data.checks.image_checks import map_in_threads
 from ehsod_tf.data.columns import select_images
-from ehsod_tf.data.image_checks import map_in_threads
 from ehsod_tf.data.problems import Findings
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import ImageSet

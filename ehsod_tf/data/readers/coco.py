@@ -5,9 +5,6 @@ import os
 import numpy as np
 
 from ehsod_tf.data import label_states
-from ehsod_tf.data.coco_boxes import read_boxes
-from ehsod_tf.data.coco_images import Categories, ImageTable, read_images
-from ehsod_tf.data.coco_json import load_coco_json
 from ehsod_tf.data.columns import (
     BoxColumns,
     assemble_columns,
@@ -16,6 +13,9 @@ from ehsod_tf.data.columns import (
 )
 from ehsod_tf.data.image_files import is_plain_text
 from ehsod_tf.data.problems import Findings, check_class_names, raise_problems
+from ehsod_tf.data.readers.coco_boxes import read_boxes
+from ehsod_tf.data.readers.coco_images import Categories, ImageTable, read_images
+from ehsod_tf.data.readers.coco_json import load_coco_json
 from ehsod_tf.structures import UNKNOWN, ImageSet
 
 

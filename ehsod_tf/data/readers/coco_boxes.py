@@ -5,14 +5,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ehsod_tf.data.coco_images import Categories, ImageTable
-from ehsod_tf.data.coco_json import (
+from ehsod_tf.data.columns import BoxColumns
+from ehsod_tf.data.problems import Findings
+from ehsod_tf.data.readers.coco_images import Categories, ImageTable
+from ehsod_tf.data.readers.coco_json import (
     ANNOTATION_DTYPE,
     MalformedAnnotation,
     describe_bad_box,
 )
-from ehsod_tf.data.columns import BoxColumns
-from ehsod_tf.data.problems import Findings
 
 # More pixels than any image has; below it, sums and products stay finite.
 _LIMIT = 2.0**31

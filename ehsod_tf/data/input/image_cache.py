@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from ehsod_tf.data.image_reading import find_unreadable_images, read_image
+from ehsod_tf.data.input.image_reading import find_unreadable_images, read_image
 from ehsod_tf.data.problems import raise_problems
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import ImageSet

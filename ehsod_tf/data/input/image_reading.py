@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import tensorflow as tf
 
-from ehsod_tf.data.image_checks import check_image_files
+from ehsod_tf.data.checks.image_checks import check_image_files
 from ehsod_tf.data.problems import Problem
 from ehsod_tf.data.transforms import decode_image
 from ehsod_tf.structures import ImageSet

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from ehsod_tf.data.synthetic_drawing import (
+from ehsod_tf.data.scenes.drawing import (
     SHAPES,
     SUPERSAMPLING,
     average_down,

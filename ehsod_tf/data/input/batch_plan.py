@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ehsod_tf.data.image_streams import draw_shuffled
+from ehsod_tf.data.input.image_streams import draw_shuffled
 from ehsod_tf.errors import ConfigError, DataError
 
 # Takes (images, length, seed), see `draw_shuffled`.

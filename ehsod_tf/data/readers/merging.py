@@ -11,7 +11,10 @@ from ehsod_tf.data.columns import (
     select_images,
 )
 from ehsod_tf.data.image_files import derive_image_id
-from ehsod_tf.data.label_states import add_labels_to_boxes, describe_contradiction
+from ehsod_tf.data.label_states import (
+    add_labels_to_boxes,
+    describe_contradiction,
+)
 from ehsod_tf.data.problems import Findings
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import ABSENT, PRESENT, UNKNOWN, ImageSet

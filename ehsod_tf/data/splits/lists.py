@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 
 from ehsod_tf.data.problems import Findings
-from ehsod_tf.data.splits import Split, read_split
+from ehsod_tf.data.splits.split import Split, read_split
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import ImageSet
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ehsod_tf.data.problems import Findings
-from ehsod_tf.data.stratification import order_by_class_share
+from ehsod_tf.data.splits.stratification import order_by_class_share
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import PRESENT, UNKNOWN, ImageSet
 

@@ -13,17 +13,17 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from ehsod_tf.data.batch_plan import (
+from ehsod_tf.data.input.batch_plan import (
     fix_strong_fraction,
     make_batch_plan,
     make_evaluation_plan,
     select_host_rows,
 )
-from ehsod_tf.data.collation import Columns, build_columns, collate
-from ehsod_tf.data.flips import draw_flips
-from ehsod_tf.data.image_cache import ensure_image_cache, read_cached_image
-from ehsod_tf.data.image_reading import read_image
-from ehsod_tf.data.image_streams import draw_by_class, draw_shuffled
+from ehsod_tf.data.input.collation import Columns, build_columns, collate
+from ehsod_tf.data.input.flips import draw_flips
+from ehsod_tf.data.input.image_cache import ensure_image_cache, read_cached_image
+from ehsod_tf.data.input.image_reading import read_image
+from ehsod_tf.data.input.image_streams import draw_by_class, draw_shuffled
 from ehsod_tf.data.transforms import (
     choose_canvas,
     flip_image,

@@ -1,0 +1,1 @@
+"""From an `ImageSet` to batches: order, pixels, flips, canvases, cache."""

@@ -1,0 +1,1 @@
+"""Annotation files in, `ImageSet` out: a module for each form, and for mixtures."""

@@ -1,0 +1,1 @@
+"""Which images keep their boxes: drawn, drawn class by class, or listed."""

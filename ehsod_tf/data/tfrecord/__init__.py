@@ -1,0 +1,1 @@
+"""TFRecord files with the keys of the TF Object Detection API: in and out."""
