@@ -37,6 +37,10 @@ setup(
         # TensorFlow 2.21 writes event files but no longer installs their viewer.
         "tensorboard>=2.20",
     ],
-    extras_require={"test": ["pytest>=8", "ruff>=0.9"]},
+    extras_require={
+        "test": ["pytest>=8", "ruff>=0.9"],
+        # keras-hub 0.32 is the first for keras 3.15; keras-cv 0.9 is the last there is.
+        "backbones": ["keras-hub>=0.32", "keras-cv==0.9.0"],
+    },
     entry_points={"console_scripts": ["ehsod = ehsod_tf.cli:main"]},
 )

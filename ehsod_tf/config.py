@@ -312,6 +312,8 @@ for _target in (
     read_tfrecords,
     read_mixture,
     read_synthetic_scenes,
+    modeling.build_hub_backbone,
+    modeling.build_keras_cv_backbone,
     modeling.build_resnet,
     modeling.load_backbone,
     modeling.build_small_backbone,

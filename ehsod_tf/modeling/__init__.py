@@ -1,7 +1,6 @@
 """The detector: Keras layers, post-processing and the training objective."""
 
 from ehsod_tf.modeling.backbones import (
-    FunctionalBackbone,
     build_resnet,
     build_small_backbone,
     load_backbone,
@@ -12,6 +11,11 @@ from ehsod_tf.modeling.criterion import HybridCriterion
 from ehsod_tf.modeling.detections import DetectionDecoder
 from ehsod_tf.modeling.ehsod import Ehsod, ProposalSelector
 from ehsod_tf.modeling.fpn import FeaturePyramid
+from ehsod_tf.modeling.functional_backbone import FunctionalBackbone
+from ehsod_tf.modeling.preset_backbones import (
+    build_hub_backbone,
+    build_keras_cv_backbone,
+)
 
 __all__ = [
     "CamRpn",
@@ -22,6 +26,8 @@ __all__ = [
     "FunctionalBackbone",
     "HybridCriterion",
     "ProposalSelector",
+    "build_hub_backbone",
+    "build_keras_cv_backbone",
     "build_resnet",
     "build_small_backbone",
     "load_backbone",

@@ -1,85 +1,22 @@
-"""Backbones: networks that turn an image into feature maps C2 - C5 (Sec. 3).
-
-A backbone here is a layer called with RGB images in [0, 255]; it returns
-``{2: C2, 3: C3, 4: C4, 5: C5}`` of strides 4, 8, 16 and 32. It owns the preprocessing
-that its weights were trained with, so no one else needs to know of it.
-"""
+"""Backbones by name: ImageNet's ResNets, a model file, and a small one to train."""
 
 import os
+import re
 
 import keras
-import tensorflow as tf
 from keras import layers
 
-from ehsod_tf.errors import ConfigError, require_choice
-
-LEVELS = (2, 3, 4, 5)
+from ehsod_tf.errors import ConfigError
+from ehsod_tf.modeling.functional_backbone import LEVELS, FunctionalBackbone
 
 _NORM_GROUPS = 8
 
 _RESNETS = {50: keras.applications.ResNet50, 101: keras.applications.ResNet101}
 _RESNET_BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
-
-
-class FunctionalBackbone(layers.Layer):
-    """Any functional Keras model with four named feature layers.
-
-    Args:
-        network: functional `keras.Model` with one [B, H, W, 3] input.
-        feature_layers: names of the layers whose outputs are C2, C3, C4 and C5.
-        preprocessing: what the network expects: "caffe" (BGR minus the ImageNet mean),
-            "torch" (RGB scaled to [0, 1], ImageNet mean and deviation), "tf" (RGB
-            scaled to [-1, 1]) or "none".
-        frozen_level: layers up to and including this level's feature layer are not
-            trained; 0 trains everything, 5 freezes the whole network. 2 freezes the
-            stem and the first stage, as detectors of the paper's time do.
-
-    Batch normalisation always runs in inference mode: detection batches are too small
-    for batch statistics. Its scale and shift are trained above `frozen_level`.
-    """
-
-    def __init__(
-        self,
-        network: keras.Model,
-        feature_layers: tuple[str, ...],
-        preprocessing: str = "caffe",
-        frozen_level: int = 2,
-        **kwargs,
-    ):
-        # The preprocessing below is float32; only its result is cast.
-        super().__init__(autocast=False, **kwargs)
-        if len(feature_layers) != len(LEVELS):
-            raise ConfigError(
-                f"backbone: feature_layers needs four names (C2 to C5), "
-                f"got {len(feature_layers)}: {', '.join(map(str, feature_layers))}"
-            )
-        require_choice("backbone: preprocessing", preprocessing, _PREPROCESSING)
-        if frozen_level not in (0, *LEVELS):
-            raise ConfigError(
-                f"backbone: frozen_level is 0 or a level from 2 to 5, "
-                f"got {frozen_level!r}"
-            )
-        self.preprocessing = preprocessing
-        self.frozen_level = frozen_level
-        _check_input(network)
-        self.network = _select_features(network, feature_layers)
-        _check_strides(self.network, feature_layers)
-        if frozen_level:
-            _freeze_up_to(self.network, feature_layers[frozen_level - LEVELS[0]])
-
-    def build(self, input_shape):
-        self.built = True
-
-    def compute_output_shape(self, input_shape):
-        shapes = self.network.compute_output_shape(input_shape)
-        return dict(zip(LEVELS, shapes, strict=True))
-
-    def call(self, images):
-        """[B, H, W, 3] RGB in [0, 255] -> {level: [B, H / 2**l, W / 2**l, C_l]}."""
-        images = _PREPROCESSING[self.preprocessing](tf.cast(images, tf.float32))
-        images = tf.cast(images, self.compute_dtype)
-        features = self.network(images, training=False)
-        return dict(zip(LEVELS, features, strict=True))
+_RESNET_URL = (
+    "https://storage.googleapis.com/tensorflow/keras-applications/resnet/"
+    "resnet{depth}_weights_tf_dim_ordering_tf_kernels_notop.h5"
+)
 
 
 def build_resnet(
@@ -87,11 +24,18 @@ def build_resnet(
 ) -> FunctionalBackbone:
     """ResNet-50 or ResNet-101 from `keras.applications` (Sec. 4).
 
+    Both are version 1, whose ImageNet weights expect "caffe" preprocessing.
+
     Args:
         depth: 50 or 101.
-        weights: "imagenet" (downloaded once by Keras), the path of a local weights
-            file for the network without its classifier, or None for random weights.
+        weights: "imagenet" (downloaded once by Keras, to ~/.keras/models), the path of
+            a local weights file for the network without its classifier, or None for
+            random weights.
         frozen_level: see `FunctionalBackbone`.
+
+    Raises:
+        ConfigError: there is no such file or no network, or the weights are another
+            model's.
     """
     if depth not in _RESNETS:
         raise ConfigError(f"backbone: ResNet depth is 50 or 101, got {depth}")
@@ -103,15 +47,21 @@ def build_resnet(
         )
     # Keras wraps download faults in bare Exception ("URL fetch failure on ...").
     except Exception as error:
+        remedy = (
+            f"without a network, fetch {_RESNET_URL.format(depth=depth)} elsewhere "
+            "and give its path as build_resnet.weights"
+            if weights == "imagenet"
+            else "it must be of this depth, version 1, without the classifier ('notop')"
+        )
         raise ConfigError(
-            f"backbone: cannot load the ResNet-{depth} weights {weights!r} ({error}); "
-            "give a local file, or None for random weights"
+            f"backbone: cannot load the ResNet-{depth} weights {weights!r} "
+            f"({_summarise(error)}); {remedy}"
         ) from error
-    feature_layers = tuple(
+    features = [
         f"conv{stage}_block{blocks}_out"
         for stage, blocks in zip(LEVELS, _RESNET_BLOCKS[depth], strict=True)
-    )
-    return FunctionalBackbone(network, feature_layers, "caffe", frozen_level)
+    ]
+    return FunctionalBackbone(network, features, "caffe", frozen_level)
 
 
 def load_backbone(
@@ -124,16 +74,31 @@ def load_backbone(
 
     Feature maps should be of about unit scale, as batch normalisation makes them: the
     detector's initialisers count on it.
+
+    Args:
+        path: the model file.
+        feature_layers: names of the layers whose outputs are C2, C3, C4 and C5.
+        preprocessing: the name of one, see `FunctionalBackbone`.
+        frozen_level: see `FunctionalBackbone`.
+
+    Raises:
+        ConfigError: the file is missing or no such model, or the preprocessing is not
+            the one of its architecture.
     """
     if not os.path.isfile(path):
         raise ConfigError(f"backbone: no model file at {path}")
     try:
         network = keras.models.load_model(path, compile=False)
     except (ValueError, OSError, TypeError) as error:
-        first_line = str(error).strip().splitlines()[0]
         raise ConfigError(
-            f"backbone: {path} is not a Keras model file: {first_line}"
+            f"backbone: {path} is not a Keras model file: {_summarise(error)}"
         ) from error
+    # The two versions of ResNet share layer names, not the form of their input.
+    if re.fullmatch(r"resnet\d+v2", network.name) and preprocessing == "caffe":
+        raise ConfigError(
+            f"backbone: {path} is a ResNet of version 2 ({network.name}), which "
+            "expects preprocessing 'tf', not 'caffe'"
+        )
     return FunctionalBackbone(network, feature_layers, preprocessing, frozen_level)
 
 
@@ -157,8 +122,8 @@ def build_small_backbone(width: int = 32) -> FunctionalBackbone:
     for level, multiple in zip(LEVELS, (1, 2, 4, 4), strict=True):
         x = _residual_block(x, width * multiple, name=f"c{level}")
     network = keras.Model(inputs, x, name="small_backbone")
-    feature_layers = tuple(f"c{level}" for level in LEVELS)
-    return FunctionalBackbone(network, feature_layers, "torch", frozen_level=0)
+    features = [f"c{level}" for level in LEVELS]
+    return FunctionalBackbone(network, features, "torch", frozen_level=0)
 
 
 def _residual_block(x, channels, name):
@@ -181,60 +146,7 @@ def _conv_norm(x, channels, strides=1, kernel_size=3):
     return layers.GroupNormalization(groups=_NORM_GROUPS)(x)
 
 
-def _check_input(network):
-    height, width = network.input_shape[1:3]
-    if height is not None or width is not None:
-        raise ConfigError(
-            f"backbone: {network.name} takes images of {height} x {width} only; "
-            "save it with an input of shape (None, None, 3)"
-        )
-
-
-def _select_features(network, feature_layers):
-    names = {layer.name for layer in network.layers}
-    for name in feature_layers:
-        if name not in names:
-            raise ConfigError(
-                f"backbone: {network.name} has no layer {name!r}; its layers are "
-                f"{', '.join(layer.name for layer in network.layers)}"
-            )
-    outputs = [network.get_layer(name).output for name in feature_layers]
-    return keras.Model(network.inputs, outputs, name=network.name)
-
-
-def _check_strides(network, feature_layers):
-    shapes = network.compute_output_shape((None, 64, 64, 3))
-    for level, name, shape in zip(LEVELS, feature_layers, shapes, strict=True):
-        if shape[1] != 64 // 2**level:
-            raise ConfigError(
-                f"backbone: layer {name!r} stands for C{level} and needs stride "
-                f"{2**level}, but maps 64 pixels to {shape[1]} cells"
-            )
-
-
-def _freeze_up_to(network, layer_name):
-    """Freezes every layer that `layer_name` is computed from, and itself."""
-    last = network.get_layer(layer_name)
-    ancestors = keras.Model(network.inputs, last.output)
-    for layer in ancestors.layers:
-        layer.trainable = False
-
-
-def _standardize(images):
-    """RGB in [0, 255] to ImageNet's zero mean and unit deviation per channel."""
-    mean = tf.constant([123.675, 116.28, 103.53])
-    deviation = tf.constant([58.395, 57.12, 57.375])
-    return (images - mean) / deviation
-
-
-def _to_caffe(images):
-    """RGB to BGR minus the ImageNet mean, as the original ResNet weights expect."""
-    return images[..., ::-1] - tf.constant([103.939, 116.779, 123.68])
-
-
-_PREPROCESSING = {
-    "caffe": _to_caffe,
-    "torch": _standardize,
-    "tf": lambda images: images / 127.5 - 1.0,
-    "none": lambda images: images,
-}
+def _summarise(error: Exception) -> str:
+    """The first line of an error that is meant to be read on a screen."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -133,12 +133,11 @@ class HybridCriterion:
     def _cam_terms(self, outputs, targets, image_sizes):
         cls, seg, normalizer = 0.0, 0.0, 0.0
         for level, logits in outputs.cam_logits.items():
-            shape = tf.shape(logits)[1], tf.shape(logits)[2]
-            cells = mask_cells(shape, 2**level, image_sizes)
-            averages = average_cam(logits, cells)
-            cls += self._classify_cam(averages, targets.image_labels)
+            probabilities = self.score_cam(level, logits, image_sizes)
+            bce = losses.binary_cross_entropy(probabilities, targets.image_labels)
+            cls += tf.reduce_sum(bce, axis=-1)
             level_seg, level_normalizer = self._segment_cam(
-                logits, cells, targets, 2**level
+                level, logits, targets, image_sizes
             )
             seg += level_seg
             normalizer += level_normalizer
@@ -152,20 +151,34 @@ class HybridCriterion:
             "cam_seg": sum_masked(seg / tf.maximum(normalizer, 1.0), one, seg_mask),
         }
 
-    def _classify_cam(self, averages, image_labels):
-        if self.cam_activation == "softmax":
-            probabilities = tf.nn.softmax(averages)
-        else:
-            probabilities = tf.sigmoid(averages)
-        bce = losses.binary_cross_entropy(probabilities, image_labels)
-        return tf.reduce_sum(bce, axis=-1)
+    def score_cam(self, level: int, logits, image_sizes):
+        """The image's probability of each class from one level of the CAM.
 
-    def _segment_cam(self, logits, cells, targets, stride):
+        Args:
+            level: of the pyramid.
+            logits: [B, H, W, K] float32, its CAM.
+            image_sizes: [B, 2] int32.
+
+        Returns:
+            [B, K] float32 in [0, 1].
+        """
+        shape = tf.shape(logits)[1], tf.shape(logits)[2]
+        averages = average_cam(logits, mask_cells(shape, 2**level, image_sizes))
+        if self.cam_activation == "softmax":
+            return tf.nn.softmax(averages)
+        return tf.sigmoid(averages)
+
+    def _segment_cam(self, level, logits, targets, image_sizes):
         """L_CAM-seg of one level: (sum [B], its share of the normaliser [B])."""
         shape = tf.shape(logits)[1], tf.shape(logits)[2]
-        num_classes = logits.shape[-1]
+        cells = mask_cells(shape, 2**level, image_sizes)
         positive, ignored = draw_cam_targets(
-            targets.boxes, targets.classes, num_classes, shape, stride, self.cam_sigma
+            targets.boxes,
+            targets.classes,
+            logits.shape[-1],
+            shape,
+            2**level,
+            self.cam_sigma,
         )
         negative, present = label_weak_cells(targets.image_labels, self.weak_cam_target)
         is_strong = targets.has_boxes[:, tf.newaxis, tf.newaxis, tf.newaxis]

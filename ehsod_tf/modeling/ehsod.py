@@ -1,12 +1,14 @@
 """EHSOD, assembled: one detector from boxes and image-level labels (Fig. 2)."""
 
 import dataclasses
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
 
 from ehsod_tf.boxes.sampling import make_seeds
 from ehsod_tf.errors import ConfigError, require_choice
+from ehsod_tf.losses import score_image
 from ehsod_tf.modeling.cam import CAM_OBJECTNESS
 from ehsod_tf.modeling.cam_rpn import CAM_LEVELS, CamRpn
 from ehsod_tf.modeling.cascade import Cascade
@@ -54,6 +56,18 @@ class ProposalSelector:
             nms_iou=self.nms_iou,
             cam_objectness=self.cam_objectness,
         )
+
+
+class LabelScores(NamedTuple):
+    """Image-level scores, from the two branches that image-level labels teach.
+
+    Attributes:
+        cam: [B, K] in [0, 1], of the CAM branch, mean over its levels (`cam_cls`).
+        mid: [B, K] in [0, 1], of the proposals, mean over the stages (`mid`).
+    """
+
+    cam: tf.Tensor
+    mid: tf.Tensor
 
 
 class Ehsod(keras.Model):
@@ -119,6 +133,14 @@ class Ehsod(keras.Model):
     def num_classes(self) -> int:
         return self.cam_rpn.num_classes
 
+    @property
+    def class_variables(self) -> list[keras.Variable]:
+        """Those whose shape and meaning come from the list of classes."""
+        layers = [self.cam_rpn.cam]
+        for head in self.cascade.heads:
+            layers += [head.classifier, head.confidence]
+        return [variable for layer in layers for variable in layer.variables]
+
     def call(self, batch: Batch, training: bool = False) -> Detections:
         """Detects the objects of a batch; `batch.targets` is not looked at."""
         return self.detect(batch.images, batch.image_sizes)
@@ -129,6 +151,30 @@ class Ehsod(keras.Model):
         proposals = self.selector(cam_rpn, image_sizes, training=False)
         stages = self.cascade(_pooled_levels(pyramid), proposals, image_sizes)
         return self.decoder(stages, image_sizes)
+
+    def propose(
+        self, images, image_sizes, selector: ProposalSelector | None = None
+    ) -> Proposals:
+        """The proposals that `detect` would refine, or those of another selector."""
+        _, cam_rpn = self._propose(images)
+        return (selector or self.selector)(cam_rpn, image_sizes, training=False)
+
+    def score_labels(self, images, image_sizes) -> LabelScores:
+        """Which classes the images show, without boxes; see `LabelScores`."""
+        pyramid, cam_rpn = self._propose(images)
+        proposals = self.selector(cam_rpn, image_sizes, training=False)
+        stages = self.cascade(_pooled_levels(pyramid), proposals, image_sizes)
+        cam = [
+            self.criterion.score_cam(level, logits, image_sizes)
+            for level, logits in cam_rpn.cam_logits.items()
+        ]
+        mid = [
+            score_image(
+                stage.head.class_logits, stage.head.confidence_logits, stage.rois.valid
+            )
+            for stage in stages
+        ]
+        return LabelScores(tf.add_n(cam) / len(cam), tf.add_n(mid) / len(mid))
 
     def compute_terms(
         self, batch: Batch, step

@@ -1,11 +1,12 @@
 """Backbones: strides, what is frozen, and what is refused."""
 
+import urllib.error
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
-from small_detector import build_small_detector, make_batch
 
 from ehsod_tf.errors import ConfigError
 from ehsod_tf.modeling import (
@@ -14,7 +15,6 @@ from ehsod_tf.modeling import (
     build_small_backbone,
     load_backbone,
 )
-from ehsod_tf.training import CoupledSGD
 
 NAMES = ("c2", "c3", "c4", "c5")
 
@@ -92,29 +92,6 @@ def test_layers_up_to_the_frozen_level_are_not_trained(frozen_level):
     assert trained == {f"{kind}{i}" for kind in ("conv", "norm") for i in expected}
 
 
-def test_a_step_trains_gammas_above_the_frozen_level_and_no_moving_statistics():
-    backbone = FunctionalBackbone(_build_network(), NAMES, frozen_level=2)
-    model = build_small_detector(backbone=backbone)
-    model.compile(CoupledSGD(0.1), jit_compile=False)
-    before = {v.path: v.numpy() for v in backbone.variables}
-    model.train_step(make_batch([0, 1]))
-    moved = {v.path for v in backbone.variables if (v.numpy() != before[v.path]).any()}
-    assert moved == {v.path for v in backbone.trainable_variables}
-    for level in (3, 4, 5):
-        assert any(path.endswith(f"norm{level}/gamma") for path in moved)
-    assert not [path for path in moved if "moving" in path]
-
-
-def test_batch_norm_uses_its_moving_statistics_in_training():
-    """A batch-mate would change the features otherwise."""
-    backbone = FunctionalBackbone(_build_network(), NAMES)
-    images = tf.concat([_draw_images(), 255 - _draw_images()], axis=0)
-    together = backbone(images, training=True)
-    alone = backbone(images[:1], training=True)
-    for level, maps in alone.items():
-        np.testing.assert_allclose(together[level][:1], maps, rtol=1e-4, atol=1e-4)
-
-
 def test_a_saved_functional_model_gives_the_same_features(tmp_path):
     network = _build_network()
     path = str(tmp_path / "tiny.keras")
@@ -147,6 +124,78 @@ def test_preprocessing_is_that_of_the_weights(preprocessing, expected):
         np.testing.assert_allclose(maps[0, 0, 0], expected, rtol=1e-5)
 
 
+def test_resnets_preprocessing_is_that_of_keras(resnet):
+    """Keras has the same weights and their preprocessing, written by others."""
+    images = _draw_images()
+    expected = keras.applications.resnet.preprocess_input(images.numpy().copy())
+    np.testing.assert_allclose(resnet.preprocess(images), expected, atol=1e-4)
+
+
+def test_a_local_weights_file_gives_its_weights(tmp_path):
+    path = str(tmp_path / "resnet50.weights.h5")
+    original = keras.applications.ResNet50(include_top=False, weights=None)
+    original.save_weights(path)
+    loaded = build_resnet(50, weights=path)
+    for variable, expected in zip(loaded.variables, original.weights, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), expected.numpy())
+
+
+@pytest.fixture(scope="module")
+def resnet_v2(tmp_path_factory):
+    """A model file and a weights file of ResNet-50 of version 2."""
+    network = keras.applications.ResNet50V2(
+        include_top=False, weights=None, input_shape=(None, None, 3)
+    )
+    folder = tmp_path_factory.mktemp("resnet_v2")
+    files = str(folder / "resnet50v2.keras"), str(folder / "resnet50v2.weights.h5")
+    network.save(files[0])
+    network.save_weights(files[1])
+    return files
+
+
+@pytest.mark.filterwarnings("ignore:Skipping nested container")
+def test_version_2_is_not_taken_for_a_resnet_of_version_1(resnet_v2):
+    model_file, weights_file = resnet_v2
+    # Its stages end one block earlier, where the stride is still that of the stage.
+    stages = ("conv2_block2_out", "conv3_block3_out", "conv4_block5_out", "post_relu")
+    with pytest.raises(ConfigError, match="expects preprocessing 'tf'"):
+        load_backbone(model_file, stages)
+    assert load_backbone(model_file, stages, preprocessing="tf")
+    with pytest.raises(ConfigError, match="depth, version 1, without the classifier"):
+        build_resnet(50, weights=weights_file)
+
+
+@pytest.mark.filterwarnings("ignore:Skipping nested container")
+@pytest.mark.parametrize("depth, other", [(50, 101), (101, 50)])
+def test_another_depths_weights_file_is_refused(depth, other, tmp_path):
+    path = str(tmp_path / "other.weights.h5")
+    build_resnet(other, weights=None).network.save_weights(path)
+    with pytest.raises(ConfigError, match=f"ResNet-{depth} .* this depth") as caught:
+        build_resnet(depth, weights=path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("depth", [50, 101])
+@pytest.mark.parametrize(
+    "fault", [urllib.error.URLError("no route"), TimeoutError("timed out")]
+)
+def test_without_a_network_the_error_names_the_file_that_keras_wants(
+    fault, depth, monkeypatch, tmp_path
+):
+    asked_for = []
+
+    def refuse(url, *args):
+        asked_for.append(url)
+        raise fault
+
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr("keras.src.utils.file_utils.urlretrieve", refuse)
+    with pytest.raises(ConfigError, match="build_resnet.weights") as caught:
+        build_resnet(depth)
+    assert f"fetch {asked_for[0]} elsewhere" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 def test_wrong_settings_are_config_errors(tmp_path):
     network = _build_network()
     missing, broken = str(tmp_path / "missing.keras"), tmp_path / "broken.keras"
@@ -154,7 +203,7 @@ def test_wrong_settings_are_config_errors(tmp_path):
     for message, build in [
         ("no layer 'c9'", lambda: FunctionalBackbone(network, (*NAMES[:3], "c9"))),
         ("stride 4, but", lambda: FunctionalBackbone(network, ("c1", *NAMES[1:]))),
-        ("four names", lambda: FunctionalBackbone(network, NAMES[:3])),
+        ("four feature maps", lambda: FunctionalBackbone(network, NAMES[:3])),
         ("preprocessing .*'rgb'", lambda: FunctionalBackbone(network, NAMES, "rgb")),
         ("frozen_level", lambda: FunctionalBackbone(network, NAMES, frozen_level=1)),
         ("frozen_level", lambda: FunctionalBackbone(network, NAMES, frozen_level=6)),

@@ -1,5 +1,7 @@
 """The whole detector: who learns from what, and what never matters to an image."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ import tensorflow as tf
 from small_detector import NUM_CLASSES, build_small_detector, make_batch
 
 from ehsod_tf.errors import ConfigError
+from ehsod_tf.losses import binary_cross_entropy
 from ehsod_tf.modeling import CamRpn, Cascade, Ehsod, FeaturePyramid
 from ehsod_tf.modeling.backbones import build_small_backbone
 from ehsod_tf.training import CoupledSGD
@@ -125,6 +128,36 @@ def test_targets_are_not_looked_at_when_detecting(model):
     without = batch._replace(targets=make_batch([EMPTY, EMPTY]).targets)
     for field, other in zip(model(batch), model(without), strict=True):
         np.testing.assert_array_equal(field, other)
+
+
+def test_label_scores_are_those_that_the_terms_are_made_of(model):
+    batch = make_batch([0])
+    scores = model.score_labels(batch.images, batch.image_sizes)
+    _, cam_rpn = model._propose(batch.images)
+    by_level = [
+        model.criterion.score_cam(level, logits, batch.image_sizes)
+        for level, logits in cam_rpn.cam_logits.items()
+    ]
+    np.testing.assert_allclose(scores.cam, np.mean(by_level, axis=0), rtol=1e-6)
+    labels = batch.targets.image_labels
+    wanted = np.mean([binary_cross_entropy(y, labels).numpy().sum() for y in by_level])
+    terms, _ = model.compute_terms(batch, step=0)
+    np.testing.assert_allclose(terms["cam_cls"].total, wanted, rtol=1e-5)
+    assert scores.mid.shape == labels.shape
+    assert np.all((scores.mid >= 0) & (scores.mid <= 1))
+    np.testing.assert_allclose(tf.reduce_sum(scores.cam, axis=1), 1.0, rtol=1e-5)
+
+
+def test_another_selector_proposes_otherwise(model):
+    batch = make_batch([0, 1])
+    few = dataclasses.replace(model.selector, test_max_proposals=7)
+    proposals = model.propose(batch.images, batch.image_sizes, few)
+    usual = model.propose(batch.images, batch.image_sizes)
+    assert proposals.boxes.shape[1] == 7
+    np.testing.assert_array_equal(proposals.boxes, usual.boxes[:, :7])
+    without = dataclasses.replace(few, cam_objectness="none")
+    without = model.propose(batch.images, batch.image_sizes, without)
+    assert np.all(without.scores <= 1.0) and not np.all(usual.scores <= 1.0)
 
 
 def test_terms_of_a_step_are_reproducible_and_other_steps_sample_otherwise(model):
