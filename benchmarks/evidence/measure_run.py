@@ -1,0 +1,179 @@
+"""Measures what a trained run knows besides its detections.
+
+    python benchmarks/evidence/measure_run.py runs/quickstart
+
+Writes ``evidence.json`` into the run folder: its figures, the recall of its proposals
+with and without the CAM term, and how well the CAM branch and MID name the classes of
+an image.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import io
+import json
+import os
+
+import numpy as np
+import pycocotools.coco
+import pycocotools.cocoeval
+import tensorflow as tf
+from sklearn.metrics import average_precision_score
+
+from ehsod_tf import data
+from ehsod_tf.cli.runs import load_experiment
+from ehsod_tf.evaluation import Results, unscale
+from ehsod_tf.evaluation.results import merge_results
+from ehsod_tf.structures import PRESENT, UNKNOWN, Detections
+
+PROPOSALS = (100, 300, 1000)
+# The map that a model without a CAM objectness of its own would use.
+_CAM_OBJECTNESS = "softmax_max"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model_dir")
+    model_dir = parser.parse_args().model_dir
+    experiment = load_experiment(os.path.join(model_dir, "operative_config.gin"))
+    image_set = experiment.load_evaluation_set()
+    model = experiment.restore_model(model_dir, len(image_set.class_names))
+    with open(os.path.join(model_dir, "metrics.json"), encoding="utf-8") as file:
+        figures = json.load(file)
+    del figures["per_class"]
+    dataset = data.build_evaluation_dataset(
+        image_set,
+        batch_size=experiment.evaluation_batch_size,
+        shorter_side=experiment.shorter_side,
+        longer_side=experiment.longer_side,
+    )
+    figures |= measure_labels(model, dataset, image_set)
+    for name, objectness in (("with_cam", _CAM_OBJECTNESS), ("without_cam", "none")):
+        figures |= {
+            f"{key}_{name}": value
+            for key, value in measure_recall(
+                model, dataset, image_set, objectness
+            ).items()
+        }
+    with open(os.path.join(model_dir, "evidence.json"), "w", encoding="utf-8") as file:
+        json.dump(figures, file, indent=1, sort_keys=True)
+        file.write("\n")
+    for name, value in sorted(figures.items()):
+        print(f"{name:32} {value}")
+
+
+def measure_labels(model, dataset, image_set) -> dict[str, float]:
+    """Mean average precision over the classes of the image-level scores.
+
+    Returns:
+        ``cam_map`` and ``mid_map`` in [0, 1]. Unknown labels are left out, and classes
+        that no image shows.
+    """
+    score = tf.function(model.score_labels, reduce_retracing=True)
+    rows = {image_id: row for row, image_id in enumerate(image_set.image_ids.tolist())}
+    scores = np.zeros([2, *image_set.image_labels.shape])
+    for batch in dataset:
+        found = score(batch.images, batch.image_sizes)
+        for position, image_id in enumerate(batch.image_ids.numpy().tolist()):
+            if image_id != -1:
+                scores[0, rows[image_id]] = found.cam[position]
+                scores[1, rows[image_id]] = found.mid[position]
+    return {
+        name: _average_precision(branch, image_set.image_labels)
+        for name, branch in zip(("cam_map", "mid_map"), scores, strict=True)
+    }
+
+
+def measure_recall(model, dataset, image_set, cam_objectness) -> dict[str, float]:
+    """Share of the objects that the first proposals cover, whatever their class.
+
+    Returns:
+        ``recall50_at_<n>`` at an IoU of 0.5 and ``recall_at_<n>``, the mean over 0.5 to
+        0.95, for n of `PROPOSALS`, as COCO's evaluation without classes has them.
+    """
+    selector = dataclasses.replace(
+        model.selector,
+        test_pre_nms_top_k=max(PROPOSALS),
+        test_max_proposals=max(PROPOSALS),
+        cam_objectness=cam_objectness,
+    )
+    propose = tf.function(
+        lambda images, sizes: model.propose(images, sizes, selector),
+        reduce_retracing=True,
+    )
+    parts = [
+        unscale(_as_detections(propose(batch.images, batch.image_sizes)), batch)
+        for batch in dataset
+    ]
+    return _compute_recall(merge_results(parts, image_set), image_set)
+
+
+def _as_detections(proposals):
+    """All proposals as detections of one class."""
+    return Detections(
+        boxes=proposals.boxes,
+        scores=tf.where(proposals.valid, proposals.scores, 0.0),
+        classes=tf.where(proposals.valid, 0, -1),
+        num_detections=tf.reduce_sum(tf.cast(proposals.valid, tf.int32), axis=1),
+    )
+
+
+def _compute_recall(results: Results, image_set) -> dict[str, float]:
+    image_of_box = np.repeat(image_set.image_ids, np.diff(image_set.row_splits))
+    truths = _index(image_set, image_of_box, image_set.boxes, image_set.ignored)
+    found = _index(image_set, results.image_ids, results.boxes, scores=results.scores)
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluator = pycocotools.cocoeval.COCOeval(truths, found, "bbox")
+        evaluator.params.useCats = 0
+        evaluator.params.maxDets = list(PROPOSALS)
+        evaluator.evaluate()
+        evaluator.accumulate()
+    # [IoUs, classes, sizes, numbers of detections]; the first size is all sizes.
+    recall = evaluator.eval["recall"][:, 0, 0, :]
+    figures = {}
+    for place, number in enumerate(PROPOSALS):
+        figures[f"recall50_at_{number}"] = float(recall[0, place])
+        figures[f"recall_at_{number}"] = float(recall[:, place].mean())
+    return figures
+
+
+def _index(image_set, image_ids, boxes, ignored=None, scores=None):
+    index = pycocotools.coco.COCO()
+    annotations = []
+    for position, (image_id, box) in enumerate(
+        zip(image_ids.tolist(), boxes.tolist(), strict=True)
+    ):
+        ymin, xmin, ymax, xmax = box
+        annotation = {
+            "id": position + 1,
+            "image_id": image_id,
+            "category_id": 1,
+            "bbox": [xmin, ymin, xmax - xmin, ymax - ymin],
+            "area": (xmax - xmin) * (ymax - ymin),
+            "iscrowd": int(ignored is not None and ignored[position]),
+        }
+        if scores is not None:
+            annotation["score"] = float(scores[position])
+        annotations.append(annotation)
+    index.dataset = {
+        "images": [{"id": image_id} for image_id in image_set.image_ids.tolist()],
+        "categories": [{"id": 1, "name": "object"}],
+        "annotations": annotations,
+    }
+    with contextlib.redirect_stdout(io.StringIO()):
+        index.createIndex()
+    return index
+
+
+def _average_precision(scores, labels):
+    values = []
+    for k in range(labels.shape[1]):
+        known = labels[:, k] != UNKNOWN
+        shown = labels[known, k] == PRESENT
+        if shown.any():
+            values.append(average_precision_score(shown, scores[known, k]))
+    return float(np.mean(values))
+
+
+if __name__ == "__main__":
+    main()
