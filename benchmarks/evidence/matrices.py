@@ -2,43 +2,78 @@
 
 from typing import NamedTuple
 
-_ROOT = "configs"
 
-ARMS = {
-    "boxes": "boxes only, equal steps",
-    "boxes_epochs": "boxes only, equal epochs over its own images",
-    "mid": "+ MID",
-    "mid_proposals": "+ proposals loss",
-    "hybrid": "+ CAM branch (the whole method)",
-    "hybrid_ratio": "the whole method, half of each batch strong",
-}
-
-
-class Run(NamedTuple):
-    """One training run of a matrix.
+class Arm(NamedTuple):
+    """One way to train.
 
     Attributes:
-        name: of its folder.
-        arm: of `ARMS`.
-        percent: share of the images that keep their boxes.
-        seed: of weights, order, augmentation and split.
-        config: the config file.
-        bindings: further gin lines.
+        title: as tables name it.
+        bindings: gin lines; ``{steps}`` stands for whole batches in all the images.
+        branches: of "cam" and "mid", those that it trains.
     """
 
-    name: str
-    arm: str
-    percent: int
-    seed: int
-    config: str
-    bindings: tuple[str, ...]
+    title: str
+    bindings: tuple[str, ...] = ()
+    branches: tuple[str, ...] = ("cam", "mid")
+
+
+_BOXES_ONLY = "include 'ablation/boxes_only.gin'"
+
+ARMS = {
+    "boxes": Arm(
+        "boxes only, equal steps",
+        (_BOXES_ONLY, "Experiment.steps_per_epoch = {steps}"),
+        (),
+    ),
+    "boxes_epochs": Arm(
+        "boxes only, equal epochs over its own images", (_BOXES_ONLY,), ()
+    ),
+    "boxes_1stage": Arm(
+        "boxes only, one stage",
+        (
+            _BOXES_ONLY,
+            "Experiment.steps_per_epoch = {steps}",
+            "Cascade.num_stages = 1",
+        ),
+        (),
+    ),
+    "mid": Arm("+ MID", ("include 'ablation/mid.gin'",), ("mid",)),
+    "mid_proposals": Arm(
+        "+ proposals loss", ("include 'ablation/mid_proposals.gin'",), ("mid",)
+    ),
+    "hybrid": Arm("+ CAM branch: the whole method"),
+    "hybrid_ratio": Arm(
+        "the whole method, half of each batch strong",
+        ("Experiment.strong_fraction = 0.5",),
+    ),
+    "cam_activation": Arm(
+        "`cam_activation` sigmoid", ("HybridCriterion.cam_activation = 'sigmoid'",)
+    ),
+    "objectness_sigmoid": Arm(
+        "`cam_objectness` sigmoid_max",
+        ("ProposalSelector.cam_objectness = 'sigmoid_max'",),
+    ),
+    "objectness_none": Arm(
+        "`cam_objectness` none", ("ProposalSelector.cam_objectness = 'none'",)
+    ),
+    "weak_cam_target": Arm(
+        "`weak_cam_target` none", ("HybridCriterion.weak_cam_target = 'none'",)
+    ),
+    "proposals_normalizer": Arm(
+        "`proposals_normalizer` classes",
+        ("HybridCriterion.proposals_normalizer = 'classes'",),
+    ),
+    "mid_reduction": Arm(
+        "`mid_reduction` mean", ("HybridCriterion.mid_reduction = 'mean'",)
+    ),
+}
 
 
 class Matrix(NamedTuple):
     """A set of runs on one data set.
 
     Attributes:
-        title: of the data set, as tables and the plot name it.
+        title: of the data set, as the plot names it.
         config: a config file.
         steps_per_epoch: whole batches in all the training images, strong and weak.
         cells: (arm, share of boxes in percent) of the runs.
@@ -55,7 +90,7 @@ class Matrix(NamedTuple):
 MATRICES = {
     "quickstart": Matrix(
         "rendered scenes, 128 px, from random weights",
-        f"{_ROOT}/quickstart.gin",
+        "configs/quickstart.gin",
         steps_per_epoch=75,
         cells=(
             ("hybrid", 10),
@@ -69,12 +104,24 @@ MATRICES = {
             ("hybrid", 100),
             ("hybrid", 50),
             ("boxes", 50),
+            ("boxes_1stage", 100),
+            *(
+                (switch, 10)
+                for switch in (
+                    "cam_activation",
+                    "objectness_sigmoid",
+                    "objectness_none",
+                    "weak_cam_target",
+                    "proposals_normalizer",
+                    "mid_reduction",
+                )
+            ),
         ),
         seeds=(0, 1, 2),
     ),
     "voc_six": Matrix(
         "VOC07 mini, six classes, 320 px, SqueezeNet 1.1",
-        f"{_ROOT}/voc_small_cpu.gin",
+        "configs/voc_small_cpu.gin",
         steps_per_epoch=134,
         cells=(
             ("hybrid", 10),
@@ -91,6 +138,26 @@ MATRICES = {
 }
 
 
+class Run(NamedTuple):
+    """One training run of a matrix.
+
+    Attributes:
+        name: of its folder.
+        arm: key of `ARMS`.
+        percent: share of the images that keep their boxes.
+        seed: of weights, order, augmentation and split.
+        config: the config file.
+        bindings: further gin lines.
+    """
+
+    name: str
+    arm: str
+    percent: int
+    seed: int
+    config: str
+    bindings: tuple[str, ...]
+
+
 def list_runs(matrix: Matrix) -> list[Run]:
     """All runs of a matrix, a whole round of cells for each seed."""
     return [
@@ -101,18 +168,11 @@ def list_runs(matrix: Matrix) -> list[Run]:
 
 
 def _make_run(matrix, arm, percent, seed):
-    bindings = [
+    bindings = (
+        *(line.format(steps=matrix.steps_per_epoch) for line in ARMS[arm].bindings),
         f"STRONG_PERCENT = {float(percent)}",
         f"Experiment.seed = {seed}",
         f"Experiment.split_seed = {seed}",
-    ]
-    if arm.startswith("boxes"):
-        bindings.insert(0, "include 'ablation/boxes_only.gin'")
-    elif arm in ("mid", "mid_proposals"):
-        bindings.insert(0, f"include 'ablation/{arm}.gin'")
-    if arm == "boxes":
-        bindings.append(f"Experiment.steps_per_epoch = {matrix.steps_per_epoch}")
-    elif arm == "hybrid_ratio":
-        bindings.append("Experiment.strong_fraction = 0.5")
+    )
     name = f"{arm}_{percent:03}_seed{seed}"
-    return Run(name, arm, percent, seed, matrix.config, tuple(bindings))
+    return Run(name, arm, percent, seed, matrix.config, bindings)

@@ -48,6 +48,7 @@ def main():
         longer_side=experiment.longer_side,
     )
     figures |= measure_labels(model, dataset, image_set)
+    figures["AP50_fused"] = measure_fusion(experiment, model, image_set)
     for name, objectness in (("with_cam", _CAM_OBJECTNESS), ("without_cam", "none")):
         figures |= {
             f"{key}_{name}": value
@@ -60,6 +61,15 @@ def main():
         file.write("\n")
     for name, value in sorted(figures.items()):
         print(f"{name:32} {value}")
+
+
+def measure_fusion(experiment, model, image_set) -> float:
+    """AP50 if the proposal confidence has a say in the scores (``score_fusion``)."""
+    decoder = model.decoder
+    model.decoder = dataclasses.replace(decoder, score_fusion="mid")
+    figures, _ = experiment.evaluate(model, image_set)
+    model.decoder = decoder
+    return figures.get("AP50", figures.get("voc_ap50_area"))
 
 
 def measure_labels(model, dataset, image_set) -> dict[str, float]:

@@ -18,27 +18,23 @@ from matrices import ARMS, MATRICES, Matrix, list_runs
 matplotlib.use("svg")
 import matplotlib.pyplot as plt  # noqa: E402
 
-# Column: (heading, figure, its name in other metrics).
+# Heading: (the figure's possible names, the branch that it needs).
 _COLUMNS = {
-    "AP50": ("AP50", "voc_ap50_area"),
-    "proposals 100": ("recall50_at_100_with_cam",),
-    "without CAM": ("recall50_at_100_without_cam",),
-    "proposals 300": ("recall50_at_300_with_cam",),
-    "without CAM ": ("recall50_at_300_without_cam",),
-    "proposals 1000": ("recall50_at_1000_with_cam",),
-    "without CAM  ": ("recall50_at_1000_without_cam",),
-    "CAM mAP": ("cam_map",),
-    "MID mAP": ("mid_map",),
+    "AP50": (("AP50", "voc_ap50_area"), None),
+    "fused with MID": (("AP50_fused",), "mid"),
+    "recall at 100": (("recall50_at_100_without_cam",), None),
+    "with CAM": (("recall50_at_100_with_cam",), "cam"),
+    "at 300": (("recall50_at_300_without_cam",), None),
+    "with CAM ": (("recall50_at_300_with_cam",), "cam"),
+    "at 1000": (("recall50_at_1000_without_cam",), None),
+    "with CAM  ": (("recall50_at_1000_with_cam",), "cam"),
+    "CAM mAP": (("cam_map",), "cam"),
+    "MID mAP": (("mid_map",), "mid"),
 }
-# What a run without the branch says of it is noise.
-_NEEDS = {
-    "CAM mAP": ("hybrid", "hybrid_ratio"),
-    "MID mAP": ("mid", "mid_proposals", "hybrid", "hybrid_ratio"),
-    "proposals 100": ("hybrid", "hybrid_ratio"),
-    "proposals 300": ("hybrid", "hybrid_ratio"),
-    "proposals 1000": ("hybrid", "hybrid_ratio"),
+_LINES = {
+    "hybrid": ("#0072b2", "o", "boxes and labels"),
+    "boxes": ("#d55e00", "s", "boxes only, equal steps"),
 }
-_LINES = {"hybrid": ("#0072b2", "o"), "boxes": ("#d55e00", "s")}
 
 
 def main():
@@ -94,17 +90,16 @@ def format_table(runs: list[dict]) -> str:
         cells.items(), key=lambda cell: (cell[0][0], order[cell[0][1]])
     ):
         values = [
-            _format_cell(column, arm, figures, names)
-            for column, names in _COLUMNS.items()
+            _format_cell(figures, names, branch is None or branch in ARMS[arm].branches)
+            for names, branch in _COLUMNS.values()
         ]
-        lines.append(
-            f"| {percent} % | {ARMS[arm]} | {len(figures)} | {' | '.join(values)} |"
-        )
+        title, values = ARMS[arm].title, " | ".join(values)
+        lines.append(f"| {percent} % | {title} | {len(figures)} | {values} |")
     return "\n".join(lines) + "\n"
 
 
-def _format_cell(column, arm, figures, names):
-    if arm not in _NEEDS.get(column, ARMS):
+def _format_cell(figures, names, is_trained):
+    if not is_trained:
         return "–"
     values = [_get(row, names) for row in figures]
     mean = f"{statistics.mean(values):.3f}"
@@ -118,16 +113,16 @@ def _get(figures, names):
 def plot(matrix: Matrix, runs: list[dict], path: str) -> None:
     """AP50 against the share of boxes: every run, and the means joined."""
     figure, axes = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
-    for arm, (color, marker) in _LINES.items():
+    for arm, (color, marker, label) in _LINES.items():
         points = defaultdict(list)
         for run in runs:
             if run["arm"] == arm:
-                points[run["percent"]].append(_get(run["figures"], _COLUMNS["AP50"]))
+                points[run["percent"]].append(_get(run["figures"], _COLUMNS["AP50"][0]))
         if not points:
             continue
         percents = sorted(points)
         means = [statistics.mean(points[percent]) for percent in percents]
-        axes.plot(percents, means, color=color, label=ARMS[arm])
+        axes.plot(percents, means, color=color, label=label)
         for percent in percents:
             count = len(points[percent])
             axes.plot(
