@@ -13,13 +13,18 @@ from ehsod_tf.training.loop import make_step, train
 from ehsod_tf.training.loss_scale import ReplicatedLossScale
 from ehsod_tf.training.optimizer import ClippedAdamW, CoupledSGD
 from ehsod_tf.training.progress import ProgressDisplay
-from ehsod_tf.training.restoration import find_checkpoint, restore_weights
+from ehsod_tf.training.restoration import (
+    find_checkpoint,
+    has_checkpoints,
+    restore_weights,
+)
 from ehsod_tf.training.schedule import WarmupStepDecay, scale_learning_rate
 from ehsod_tf.training.strategy import (
     create_strategy,
     describe_strategy,
     is_chief,
 )
+from ehsod_tf.training.transfer import Transfer, transfer_weights
 
 __all__ = [
     "BatchDump",
@@ -31,11 +36,13 @@ __all__ = [
     "ProgressDisplay",
     "ReplicatedLossScale",
     "TensorBoardScalars",
+    "Transfer",
     "WarmupStepDecay",
     "create_strategy",
     "describe_strategy",
     "ema_weights",
     "find_checkpoint",
+    "has_checkpoints",
     "is_chief",
     "keeps_ema",
     "make_step",
@@ -43,5 +50,6 @@ __all__ = [
     "restore_weights",
     "scale_learning_rate",
     "train",
+    "transfer_weights",
     "write_batch_dump",
 ]

@@ -151,8 +151,10 @@ class Checkpoints:
                 f"{', '.join(figures)}"
             )
         score = float(figures[metric])
+        # A best by another metric, which the run had before, says nothing here.
+        is_comparable = self.best is not None and self.best["metric"] == metric
         # Not <=, so that NaN is never the best.
-        if not score > (self.best["score"] if self.best else float("-inf")):
+        if not score > (self.best["score"] if is_comparable else float("-inf")):
             return
         if self._is_writer:
             with _naming(self._locate(BEST)):

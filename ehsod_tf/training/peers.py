@@ -40,7 +40,8 @@ def require_same_step(strategy: tf.distribute.Strategy, step: int) -> None:
         raise ConfigError(
             "the machines would go on from different checkpoints, of steps "
             f"{', '.join(map(str, steps))} in the order of TF_CONFIG: give all of them "
-            "the same model_dir, on a file system that they share"
+            "the same model_dir, and initial_weights where there are any, on a file "
+            "system that they share"
         )
 
 
@@ -53,7 +54,7 @@ def naming_lost_machines(strategy: tf.distribute.Strategy, step: int) -> Iterato
         if count_machines(strategy) == 1:
             raise
         reason = str(error).partition("Collective ops is aborted by: ")
-        reason = (reason[2] or reason[0]).strip().partition("\n")[0]
+        reason = (reason[2] or reason[0]).strip().partition("\n")[0].rstrip(":")
         raise WorkerLostError(
             f"step {step}: another machine of the run is gone ({reason}); look at its "
             "log, and start all machines again to go on from the last checkpoint"

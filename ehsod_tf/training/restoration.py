@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -72,6 +73,12 @@ def find_checkpoint(path: str) -> str:
         f"no checkpoint at {path}: give a run folder, its checkpoints folder or a "
         "checkpoint such as checkpoints/step-500"
     )
+
+
+def has_checkpoints(directory: str) -> bool:
+    """Whether a folder of checkpoints has any, whole or damaged."""
+    best = os.path.join(directory, BEST)
+    return bool(folders.list_checkpoints(directory)) or os.path.isdir(best)
 
 
 class Record(tf.train.experimental.PythonState):
@@ -155,6 +162,13 @@ def restore_variables(
     status.assert_existing_objects_matched()
 
 
+def restore_places(path: str, group: str, variables: Mapping[int, Any]) -> None:
+    """Restores variables from their places in a group ("model", "optimizer")."""
+    members = tf.train.Checkpoint(**{str(i): v for i, v in variables.items()})
+    status = _read(tf.train.Checkpoint(**{group: members}), path)
+    status.assert_existing_objects_matched()
+
+
 def _restore_averages(path, record, weights):
     """Assigns the averages that Keras's optimizers keep as ``…_average``."""
     stored = record["variables"]["optimizer"]
@@ -164,11 +178,7 @@ def _restore_averages(path, record, weights):
             f"{path} has no moving averages of the weights: its run was without them; "
             "restore the weights themselves"
         )
-    averages = tf.train.Checkpoint(
-        **{str(i): weight for i, weight in zip(places, weights, strict=True)}
-    )
-    status = _read(tf.train.Checkpoint(optimizer=averages), path)
-    status.assert_existing_objects_matched()
+    restore_places(path, "optimizer", dict(zip(places, weights, strict=True)))
 
 
 def _read(checkpoint, path):

@@ -355,9 +355,7 @@ class TestInterruptions:
 
 def _start_download(sources, data_dir):
     code = (
-        "import signal, sys\n"
-        # Ignored where the tests run in the background of a shell.
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "import sys\n"
         "from ehsod_tf.downloads import Archive, Folder, download\n"
         "from ehsod_tf.errors import DataError\n"
         f"sources = {sources!r}\n"

@@ -1,16 +1,19 @@
-"""Trains the small detector for ten steps; writes the losses and weights to a file.
+"""Trains the small detector for ten steps on several numbers of replicas.
 
-Usage: detector_replicas.py OUTPUT [NUM_DEVICES]. A program of its own, because a
-process can divide its CPU only before TensorFlow first uses it, and because each of
-several workers, which ``TF_CONFIG`` lists, is a process.
+Prints the losses and weights as JSON. A program of its own, of which each way of
+training is a fork, because a process can divide its CPU, or become a worker, only before
+TensorFlow is first used.
 """
 
 import json
-import sys
+import os
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import small_detector
 import tensorflow as tf
+from processes import divide_cpu, finish, fork, make_tf_configs
 
 from ehsod_tf.training import CoupledSGD
 from ehsod_tf.training.loop import make_step
@@ -54,21 +57,31 @@ def run(strategy):
     return {"history": history, "weights": weights}
 
 
-def main():
-    output, num_devices = sys.argv[1], int(sys.argv[2])
-    tf.config.set_logical_device_configuration(
-        tf.config.list_physical_devices("CPU")[0],
-        [tf.config.LogicalDeviceConfiguration()] * num_devices,
-    )
-    if num_devices > 1:
-        names = [f"CPU:{index}" for index in range(num_devices)]
+def work(output, tf_config=None, devices=1):
+    """One of several workers, or all replicas, in this process."""
+    if tf_config is None:
+        divide_cpu(devices)
+        names = [f"CPU:{index}" for index in range(devices)]
         strategy = tf.distribute.MirroredStrategy(names)
     else:
+        os.environ["TF_CONFIG"] = tf_config
         strategy = create_strategy()
     result = run(strategy)
     if is_chief(strategy):
-        with open(output, "w") as file:
-            json.dump(result, file)
+        output.write_text(json.dumps(result))
+
+
+def main():
+    results = {}
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder, "result.json")
+        for devices in (1, 2, 4):
+            assert finish(fork(work, output, None, devices)) == [0]
+            results[f"{devices} devices"] = json.loads(output.read_text())
+        workers = [fork(work, output, config) for config in make_tf_configs(2)]
+        assert finish(*workers) == [0, 0]
+        results["2 workers"] = json.loads(output.read_text())
+    print(json.dumps(results))
 
 
 if __name__ == "__main__":

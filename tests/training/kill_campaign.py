@@ -21,7 +21,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from toy_run import divide_cpu, fork, go_on
+from processes import divide_cpu, fork
+from toy_run import go_on
 
 
 def live(folder, replicas):

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import keras
 import tensorflow as tf
+from processes import divide_cpu
 from toy_detector import get_weights, make_checkpoints, make_dataset, make_model
-from toy_run import StepLog, divide_cpu, hash_variables
+from toy_run import StepLog, hash_variables, make_strategy
 
 from ehsod_tf.errors import NonFiniteLossError
 from ehsod_tf.training import ema_weights, read_batch_dump, train
@@ -21,7 +22,7 @@ STEPS = 6
 
 def run(replicas, stops=(1, 2), **arguments):
     """Trains to each epoch of `stops` with a new model that resumes from the last."""
-    strategy = tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(replicas)])
+    strategy = make_strategy(replicas)
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder, "steps.txt")
         for epochs in stops:
@@ -58,7 +59,7 @@ def run(replicas, stops=(1, 2), **arguments):
 
 def dump_broken_batch(replicas):
     """The message of a broken image, and what the dump holds."""
-    strategy = tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(replicas)])
+    strategy = make_strategy(replicas)
     with tempfile.TemporaryDirectory() as folder:
         with strategy.scope():
             model = make_model()

@@ -1,10 +1,10 @@
-"""Stops a run of 20 steps after every single step, and compares it with a whole one.
+"""Stops a run of 20 steps again and again, and compares it with a whole one.
 
     PYTHONPATH=. python tests/training/resume_campaign.py --replicas 2 --processes
 
-Every life of the run is ended by a SIGTERM during its first step. With --processes each
-is a process of its own, otherwise a new model in this one. Prints what came out, and
-ends with status 1 unless everything is equal to the last bit.
+Every life of the run is ended by a SIGTERM during its first step, or during the step
+--every. With --processes each is a process of its own, otherwise a new model in this one.
+Prints what came out, and ends with status 1 unless everything is equal to the last bit.
 """
 
 import argparse
@@ -16,50 +16,59 @@ import tempfile
 from pathlib import Path
 
 import keras
-from toy_run import NUM_STEPS, divide_cpu, fork, go_on
+from processes import divide_cpu, finish, fork
+from toy_run import NUM_STEPS, go_on
 
 from ehsod_tf.training import Interrupted
 
 
-class StopAtOnce(keras.callbacks.Callback):
-    """Sends this process a SIGTERM in its first step."""
+class Stop(keras.callbacks.Callback):
+    """Sends this process a SIGTERM in one of its steps, counted from 1."""
+
+    def __init__(self, step):
+        super().__init__()
+        self._steps_left = step
 
     def on_train_batch_end(self, batch, logs=None):
-        os.kill(os.getpid(), signal.SIGTERM)
+        self._steps_left -= 1
+        if self._steps_left == 0:
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
-def live(folder, replicas, is_stopped):
+def live(folder, replicas, stop_at=None):
     """One life in this process; returns its exit status."""
+    callbacks = [] if stop_at is None else [Stop(stop_at)]
     try:
-        go_on(folder, replicas, [StopAtOnce()] if is_stopped else [], save_every=1000)
+        go_on(folder, replicas, callbacks, save_every=1000)
     except Interrupted as stop:
         return stop.code
     return 0
 
 
-def live_in_process(folder, replicas, is_stopped):
+def live_in_process(folder, replicas, stop_at=None):
     """One life in a process of its own; returns its exit status."""
 
     def run():
         divide_cpu(replicas)
-        sys.exit(live(folder, replicas, is_stopped))
+        sys.exit(live(folder, replicas, stop_at))
 
-    _, status = os.waitpid(fork(run), 0)
-    return os.waitstatus_to_exitcode(status)
+    return finish(fork(run))[0]
 
 
-def compare(replicas, live):
+def compare(replicas, every, live):
     with tempfile.TemporaryDirectory() as root:
         whole, stopped = Path(root, "whole"), Path(root, "stopped")
-        assert live(whole, replicas, False) == 0
-        statuses = [live(stopped, replicas, True) for _ in range(NUM_STEPS)]
-        statuses.append(live(stopped, replicas, True))
+        assert live(whole, replicas) == 0
+        stops = NUM_STEPS // every
+        statuses = [live(stopped, replicas, every) for _ in range(stops)]
+        statuses.append(live(stopped, replicas))
         outcomes = [
             json.loads((folder / "outcome.json").read_text())
             for folder in (whole, stopped)
         ]
     return {
         "replicas": replicas,
+        "every": every,
         "lives": len(statuses),
         "statuses": sorted(set(statuses[:-1])),
         "last_status": statuses[-1],
@@ -70,12 +79,15 @@ def compare(replicas, live):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--replicas", type=int, default=1)
+    parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--processes", action="store_true")
     arguments = parser.parse_args()
     if not arguments.processes:
         divide_cpu(arguments.replicas)
     result = compare(
-        arguments.replicas, live_in_process if arguments.processes else live
+        arguments.replicas,
+        arguments.every,
+        live_in_process if arguments.processes else live,
     )
     print(json.dumps(result))
     sys.exit(not all(result["equal"].values()))

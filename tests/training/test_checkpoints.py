@@ -288,6 +288,19 @@ def test_the_best_is_kept_beside_the_last(tmp_path):
     assert again.best == wanted
 
 
+def test_a_run_that_changes_its_metric_looks_for_the_best_anew(tmp_path):
+    checkpoints = make_scored(tmp_path)
+    checkpoints.save(1)
+    checkpoints.keep_best(1, {"AP": 0.5})
+    checkpoints.save(2)
+    again = Checkpoints(make_model(), tmp_path / "checkpoints", best_metric="other")
+    again.restore_latest()
+    again.save(3)
+    again.keep_best(3, {"AP": 0.6, "other": 0.3})
+    assert again.best == {"step": 3, "metric": "other", "score": 0.3}
+    assert restore_weights(make_model(), tmp_path / "checkpoints" / "best") == 3
+
+
 def test_the_best_serves_where_all_others_are_damaged(tmp_path, caplog):
     checkpoints = make_scored(tmp_path, keep=1)
     checkpoints.save(1)

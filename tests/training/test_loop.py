@@ -75,21 +75,27 @@ def test_learning_rate_is_the_one_the_step_used(tmp_path):
     assert [logs["learning_rate"] for logs in recorder.steps] == wanted
 
 
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """The model and the history of a run."""
+    model = make_scheduled_model()
+    return model, run(model, tmp_path_factory.mktemp("whole"), save_every=3)
+
+
 @pytest.mark.parametrize("kill_at", [1, 4, 7, 8, 12])
-def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, kill_at):
+def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, uninterrupted, kill_at):
     """Bit for bit, wherever it was cut: before the first checkpoint, in the middle of
     an epoch, at its end before the checkpoint, at the end of the run."""
-    whole = make_scheduled_model()
-    history = run(whole, tmp_path / "whole", save_every=3)
+    whole, history = uninterrupted
     with pytest.raises(KeyboardInterrupt):
         run(
             make_scheduled_model(),
-            tmp_path / "cut",
+            tmp_path,
             save_every=3,
             callbacks=[Recorder(kill_at)],
         )
     resumed, recorder = make_scheduled_model(), Recorder()
-    again = run(resumed, tmp_path / "cut", save_every=3, callbacks=[recorder])
+    again = run(resumed, tmp_path, save_every=3, callbacks=[recorder])
     assert again == history
     # The checkpoints are at 3, 4, 6, 8, 9 and 12; the kill precedes that of its step.
     saved = max(step for step in (0, 3, 4, 6, 8, 9) if step < kill_at)

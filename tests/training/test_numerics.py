@@ -1,11 +1,5 @@
 """Reduced precision, loss scaling and averages of the weights."""
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import keras
 import numpy as np
 import pytest
@@ -15,20 +9,13 @@ from toy_detector import get_weights, make_checkpoints, make_dataset, make_model
 from ehsod_tf.errors import ConfigError, NonFiniteLossError
 from ehsod_tf.training import ema_weights, restore_weights, train
 
+PROGRAMS = {"numerics": ["numerics_on_replicas.py"]}
 POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
 
 
 @pytest.fixture(scope="module")
-def results():
-    program = Path(__file__).with_name("numerics_on_replicas.py")
-    done = subprocess.run(
-        [sys.executable, str(program)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(program.parents[2])},
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(done.stdout.splitlines()[-1])
+def results(get_result):
+    return get_result("numerics")
 
 
 @pytest.mark.parametrize("policy", POLICIES)

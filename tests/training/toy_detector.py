@@ -25,6 +25,10 @@ class ToyDetector(keras.Model):
         # In a list, as the stages of the cascade are.
         self.heads = [keras.layers.Dense(NUM_CLASSES) for _ in range(num_heads)]
 
+    @property
+    def class_variables(self):
+        return [variable for head in self.heads for variable in head.variables]
+
     def call(self, batch, training=False):
         features = self.hidden(tf.reduce_mean(batch.images, [1, 2]) / 255.0)
         return [head(features) for head in self.heads]

@@ -1,5 +1,6 @@
 """A run of 20 steps with the toy, in lives that a campaign can end."""
 
+import functools
 import hashlib
 import json
 import os
@@ -41,15 +42,9 @@ class StepLog(keras.callbacks.Callback):
             file.write(json.dumps([step, logs]) + "\n")
 
 
-def divide_cpu(replicas):
-    """Makes as many devices of the CPU; call it before TensorFlow first uses it."""
-    tf.config.set_logical_device_configuration(
-        tf.config.list_physical_devices("CPU")[0],
-        [tf.config.LogicalDeviceConfiguration()] * replicas,
-    )
-
-
+@functools.cache
 def make_strategy(replicas):
+    """One a process: the collective operations of two would meet under one key."""
     if "TF_CONFIG" in os.environ:
         return create_strategy()
     return tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(replicas)])
@@ -128,21 +123,3 @@ def hash_variables(variables):
     for variable in variables:
         digest.update(variable.numpy().tobytes())
     return digest.hexdigest()
-
-
-def fork(function, *arguments):
-    """Calls a function in a copy of this process and returns the copy's id.
-
-    TensorFlow, imported but not yet used here, need not be imported again.
-    """
-    process = os.fork()
-    if process:
-        return process
-    status = 1
-    try:
-        function(*arguments)
-        status = 0
-    except SystemExit as leave:
-        status = leave.code
-    finally:
-        os._exit(status)

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from ehsod_tf.data import read_coco
-from ehsod_tf.data.synthetic import write_synthetic_scenes
+from ehsod_tf.data.scenes.synthetic import write_synthetic_scenes
 from ehsod_tf.evaluation import Results
 from ehsod_tf.visualization import draw_samples
 
