@@ -6,8 +6,10 @@ import json
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 
 import gin
 import numpy as np
@@ -149,6 +151,42 @@ def test_saved_model_answers_like_the_run(trained, scenes):
             assert image_set.category_ids[label] == item["category_id"]
             num_compared += 1
     assert num_compared > 0
+
+
+def test_a_run_that_was_stopped_goes_on_to_the_same_end(trained, scenes, tmp_path):
+    """SIGTERM in the second epoch; then the same command again."""
+    model_dir = tmp_path / "tiny"
+    command = [
+        *(sys.executable, str(ROOT / "train.py"), f"--config={QUICKSTART}"),
+        *(f"--data_dir={scenes}", f"--model_dir={model_dir}"),
+        *(f"--gin_bindings={line}" for line in TINY),
+    ]
+    first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    while not (model_dir / "checkpoints/step-2/manifest.json").exists():
+        assert first.poll() is None
+        time.sleep(0.01)
+    first.send_signal(signal.SIGTERM)
+    message = first.communicate(timeout=600)[1].decode()
+    assert first.returncode == 143
+    assert "start the run again to go on from there" in message
+    assert not (model_dir / "saved_model").exists()
+
+    second = subprocess.run(command, capture_output=True, timeout=600, check=False)
+    assert second.returncode == 0, second.stderr.decode()[-3000:]
+    for name in ("history.csv", "metrics.json", "detections.json", "split.json"):
+        wanted = (trained[0] / name).read_text()
+        assert (model_dir / name).read_text() == wanted, name
+
+
+def test_another_run_lends_its_weights(trained, scenes, tmp_path, capsys):
+    lines = [
+        f"Experiment.initial_weights = '{trained[0]}'",
+        "EPOCHS = 1",
+        "Experiment.steps_per_epoch = 1",
+    ]
+    cli.train(QUICKSTART, [*TINY, *lines], str(tmp_path / "tuned"), str(scenes))
+    printed = capsys.readouterr().out
+    assert f"weights of step 4 from {trained[0]}, all of them" in printed
 
 
 def test_rerun_of_a_finished_run_trains_no_further(trained, scenes, capsys):

@@ -1,8 +1,8 @@
 """Trains the small detector for ten steps on several numbers of replicas.
 
 Prints the losses and weights as JSON. A program of its own, of which each way of
-training is a fork, because a process can divide its CPU, or become a worker, only before
-TensorFlow is first used.
+training is a fork, because a process can divide its CPU, or become a worker, only
+before TensorFlow is first used.
 """
 
 import json

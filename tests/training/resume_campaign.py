@@ -2,8 +2,8 @@
 
     PYTHONPATH=. python tests/training/resume_campaign.py --replicas 2 --processes
 
-Every life of the run is ended by a SIGTERM during its first step, or during the step
---every. With --processes each is a process of its own, otherwise a new model in this one.
+Every life of the run is ended by a SIGTERM during its first step; with --every 3, its
+third. With --processes each is a process of its own, otherwise a new model in this one.
 Prints what came out, and ends with status 1 unless everything is equal to the last bit.
 """
 
