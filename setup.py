@@ -39,6 +39,8 @@ setup(
     ],
     extras_require={
         "test": ["pytest>=8", "ruff>=0.9"],
+        # For benchmarks/evidence only.
+        "evidence": ["matplotlib>=3.9", "scikit-learn>=1.5"],
         # keras-hub 0.32 is the first for keras 3.15; keras-cv 0.9 is the last there is.
         "backbones": ["keras-hub>=0.32", "keras-cv==0.9.0"],
     },

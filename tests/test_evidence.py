@@ -1,0 +1,47 @@
+"""The runs of `benchmarks/evidence` are ones that the configs can make."""
+
+import pathlib
+import sys
+
+import gin
+import pytest
+
+from ehsod_tf.config import load_config
+
+ROOT = pathlib.Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "benchmarks" / "evidence"))
+
+from matrices import ARMS, MATRICES, list_runs  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def _leave_no_bindings():
+    yield
+    gin.clear_config()
+
+
+@pytest.mark.parametrize("name", MATRICES)
+def test_runs_have_names_of_their_own(name):
+    names = [run.name for run in list_runs(MATRICES[name])]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("name", MATRICES)
+def test_a_run_is_what_its_cell_says(name):
+    runs = [run for run in list_runs(MATRICES[name]) if run.seed == 1]
+    for run in runs:
+        experiment = load_config(str(ROOT / run.config), run.bindings)
+        assert experiment.strong_percent == run.percent
+        assert experiment.seed == experiment.split_seed == 1
+        # Of the arms, those without labels are those that leave weak images out.
+        assert experiment.use_weak_images == bool(ARMS[run.arm].branches)
+
+
+def test_arms_of_equal_steps_have_them():
+    for matrix in MATRICES.values():
+        steps = {
+            run.arm: load_config(str(ROOT / run.config), run.bindings).steps_per_epoch
+            for run in list_runs(matrix)
+        }
+        assert steps["boxes"] == matrix.steps_per_epoch
+        assert steps["hybrid"] is None
