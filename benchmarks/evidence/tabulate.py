@@ -2,8 +2,9 @@
 
     python benchmarks/evidence/tabulate.py quickstart --output docs/evidence
 
-Writes ``<matrix>.json`` (every figure of every run), ``<matrix>.md`` (mean and standard
-deviation over the seeds) and ``<matrix>.svg`` (AP50 against the share of boxes).
+Writes ``<matrix>.json`` (every figure of every run; what it holds already stays),
+``<matrix>.md`` (mean and standard deviation over the seeds) and ``<matrix>.svg`` (AP50
+against the share of boxes).
 """
 
 import argparse
@@ -44,9 +45,11 @@ def main():
     parser.add_argument("--output", default="docs/evidence")
     arguments = parser.parse_args()
     matrix = MATRICES[arguments.matrix]
-    runs = read_runs(matrix, os.path.join(arguments.runs_dir, arguments.matrix))
     os.makedirs(arguments.output, exist_ok=True)
     stem = os.path.join(arguments.output, arguments.matrix)
+    runs = read_table(f"{stem}.json")
+    runs |= read_runs(matrix, os.path.join(arguments.runs_dir, arguments.matrix))
+    runs = list(runs.values())
     with open(f"{stem}.json", "w", encoding="utf-8") as file:
         json.dump(runs, file, indent=1, sort_keys=True)
         file.write("\n")
@@ -57,22 +60,25 @@ def main():
     print(table)
 
 
-def read_runs(matrix: Matrix, folder: str) -> list[dict]:
+def read_table(path: str) -> dict[tuple, dict]:
+    """The runs of an earlier table, perhaps made on another machine."""
+    if not os.path.exists(path):
+        return {}
+    with open(path, encoding="utf-8") as file:
+        runs = json.load(file)
+    return {(run["arm"], run["percent"], run["seed"]): run for run in runs}
+
+
+def read_runs(matrix: Matrix, folder: str) -> dict[tuple, dict]:
     """The figures of each run that is done."""
-    runs = []
+    runs = {}
     for run in list_runs(matrix):
         path = os.path.join(folder, run.name, "evidence.json")
         if os.path.exists(path):
             with open(path, encoding="utf-8") as file:
                 figures = json.load(file)
-            runs.append(
-                {
-                    "arm": run.arm,
-                    "percent": run.percent,
-                    "seed": run.seed,
-                    "figures": figures,
-                }
-            )
+            cell = {"arm": run.arm, "percent": run.percent, "seed": run.seed}
+            runs[tuple(cell.values())] = {**cell, "figures": figures}
     return runs
 
 
