@@ -42,6 +42,10 @@ ARMS = {
         "+ proposals loss", ("include 'ablation/mid_proposals.gin'",), ("mid",)
     ),
     "hybrid": Arm("+ CAM branch: the whole method"),
+    "hybrid_shuffle": Arm(
+        "the whole method, all images in one shuffle",
+        ("Experiment.strong_fraction = None",),
+    ),
     "hybrid_ratio": Arm(
         "the whole method, half of each batch strong",
         ("Experiment.strong_fraction = 0.5",),
@@ -129,7 +133,7 @@ MATRICES = {
             ("boxes", 100),
             ("hybrid", 30),
             ("boxes", 30),
-            ("hybrid_ratio", 10),
+            ("hybrid_shuffle", 10),
             ("boxes_epochs", 10),
             ("boxes_epochs", 30),
         ),
