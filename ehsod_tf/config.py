@@ -174,22 +174,6 @@ def read_tfrecords(
     )
 
 
-def read_mixture(
-    sources: tuple[Callable, ...],
-    class_names: tuple[str, ...] | None = None,
-    findings: data.Findings | None = None,
-):
-    """Several sources as one data set: boxes here, image-level labels there.
-
-    The classes of the first source are the classes of the rest.
-    """
-    image_sets = []
-    for source in sources:
-        image_sets.append(source(class_names=class_names, findings=findings))
-        class_names = image_sets[0].class_names
-    return data.merge_image_sets(image_sets, findings=findings)
-
-
 def read_synthetic_scenes(
     data_dir: str,
     subset: str,
@@ -310,7 +294,7 @@ for _target in (
     read_label_csv,
     read_class_folders,
     read_tfrecords,
-    read_mixture,
+    data.read_mixture,
     read_synthetic_scenes,
     modeling.build_hub_backbone,
     modeling.build_keras_cv_backbone,

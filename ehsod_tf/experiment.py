@@ -279,13 +279,9 @@ class Experiment:
         Raises:
             DataError: images cannot be read; all such are named.
         """
-        dataset = data.build_evaluation_dataset(
-            image_set,
-            batch_size=self.evaluation_batch_size,
-            shorter_side=self.shorter_side,
-            longer_side=self.longer_side,
+        batches = data.name_unreadable_images(
+            self.make_evaluation_dataset(image_set), image_set
         )
-        batches = data.name_unreadable_images(dataset, image_set)
         return evaluation.evaluate(
             make_detector(model), batches, image_set, metrics=self.metrics
         )
@@ -342,6 +338,15 @@ class Experiment:
             cache_dir=self.image_cache,
             host_index=host_index,
             num_hosts=num_hosts,
+        )
+
+    def make_evaluation_dataset(self, image_set: ImageSet) -> tf.data.Dataset:
+        """Every image once, in batches of `evaluation_batch_size`."""
+        return data.build_evaluation_dataset(
+            image_set,
+            batch_size=self.evaluation_batch_size,
+            shorter_side=self.shorter_side,
+            longer_side=self.longer_side,
         )
 
     def explain_input_error(self, image_set: ImageSet, step: int) -> None:

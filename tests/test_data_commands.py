@@ -8,6 +8,7 @@ import shutil
 import gin
 import numpy as np
 import pytest
+from PIL import Image
 
 from ehsod_tf import cli, data, training
 
@@ -209,3 +210,51 @@ def test_inspect_opens_the_batch_of_a_run(scenes, tmp_path, capsys):
 def test_inspect_refuses_what_is_no_batch(scenes, capsys):
     message = fail(capsys, "inspect", "--batch", scenes / "boxes.json")
     assert "boxes.json is not a batch that a run has written" in message
+
+
+def test_a_config_mixes_the_forms(scenes, capsys):
+    """`configs/half_annotated.gin` on its own files."""
+    (scenes / "images").symlink_to(scenes / "train")
+    shutil.copy(scenes / "annotations/instances_val.json", scenes / "val.json")
+    config = ["--config=configs/half_annotated.gin", f"--data_dir={scenes}"]
+    cli.main(["inspect", *config, f"--output={scenes / 'page.html'}"])
+    assert "12 images: 6 strong (boxes), 6 weak" in capsys.readouterr().out
+
+
+def test_voc_may_come_first_in_a_mixture(scenes, tmp_path, capsys):
+    """Its classes are VOC's then, and those of the table; also by flags."""
+    devkit = tmp_path / "devkit"
+    for folder in ("JPEGImages", "Annotations", "ImageSets/Main"):
+        (devkit / folder).mkdir(parents=True)
+    (devkit / "ImageSets/Main/train.txt").write_text("000007\n")
+    for name in ("JPEGImages/000007.jpg", "JPEGImages/other.jpg"):
+        pixels = np.full([30, 40, 3], len(name), np.uint8)
+        Image.fromarray(pixels).save(devkit / name)
+    (devkit / "Annotations/000007.xml").write_text(
+        "<annotation><size><width>40</width><height>30</height></size><object>"
+        "<name>dog</name><bndbox><xmin>2</xmin><ymin>3</ymin><xmax>20</xmax>"
+        "<ymax>25</ymax></bndbox></object></annotation>"
+    )
+    (devkit / "labels.csv").write_text("file_name,labels\nother.jpg,cat\n")
+    lines = [
+        "train/read_mixture.sources = (@read_voc, @labels/read_label_csv)",
+        "read_voc.data_dir = %DATA_DIR",
+        "read_voc.devkit = 'devkit'",
+        "read_voc.image_set = 'train'",
+        "read_label_csv.csv_file = 'devkit/labels.csv'",
+        "read_label_csv.image_dir = 'devkit/JPEGImages'",
+    ]
+    page = f"--output={tmp_path / 'page.html'}"
+    config = [
+        *("--config=configs/half_annotated.gin", f"--data_dir={tmp_path}"),
+        *(f"--gin_bindings={line}" for line in lines),
+    ]
+    flags = [
+        *("--voc", str(devkit), "--list", "train", "--csv", str(devkit / "labels.csv")),
+        *("--images", str(devkit / "JPEGImages")),
+    ]
+    for source in (config, flags):
+        cli.main(["inspect", *source, page])
+        printed = capsys.readouterr().out
+        assert "2 images: 1 strong (boxes), 1 weak" in printed
+        assert "classes: 20" in printed

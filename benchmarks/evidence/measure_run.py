@@ -20,7 +20,6 @@ import pycocotools.cocoeval
 import tensorflow as tf
 from sklearn.metrics import average_precision_score
 
-from ehsod_tf import data
 from ehsod_tf.cli.runs import load_experiment
 from ehsod_tf.evaluation import Results, unscale
 from ehsod_tf.evaluation.results import merge_results
@@ -41,12 +40,7 @@ def main():
     with open(os.path.join(model_dir, "metrics.json"), encoding="utf-8") as file:
         figures = json.load(file)
     del figures["per_class"]
-    dataset = data.build_evaluation_dataset(
-        image_set,
-        batch_size=experiment.evaluation_batch_size,
-        shorter_side=experiment.shorter_side,
-        longer_side=experiment.longer_side,
-    )
+    dataset = experiment.make_evaluation_dataset(image_set)
     figures |= measure_labels(model, dataset, image_set)
     figures["AP50_fused"] = measure_fusion(experiment, model, image_set)
     for name, objectness in (("with_cam", _CAM_OBJECTNESS), ("without_cam", "none")):

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from functools import partial
 from typing import NamedTuple
 
 from ehsod_tf.cli.runs import load_experiment
@@ -131,39 +132,32 @@ def _read_files(source, findings):
 
     if (source.coco or source.csv or source.tfrecords) and not source.images:
         raise ConfigError("--coco, --csv and --tfrecords need --images, a folder")
-    class_names = tuple(source.classes.split(",")) if source.classes else None
-    image_sets = []
-    for form in _FORMS:
-        for path in getattr(source, form):
-            image_set = _read_file(form, path, source, class_names, findings)
-            class_names = image_set.class_names
-            image_sets.append(image_set)
-    if len(image_sets) == 1:
-        return image_sets[0]
-    return data.merge_image_sets(image_sets, findings=findings)
+    return data.read_mixture(
+        tuple(
+            _choose_reader(form, path, source)
+            for form in _FORMS
+            for path in getattr(source, form)
+        ),
+        class_names=tuple(source.classes.split(",")) if source.classes else None,
+        findings=findings,
+    )
 
 
-def _read_file(form, path, source, class_names, findings):
+def _choose_reader(form, path, source):
     from ehsod_tf import data
 
-    common = {"class_names": class_names, "findings": findings}
+    unannotated = {"unannotated": source.unannotated}
+    unlisted = {"unlisted": source.unlisted}
     match form:
         case "coco":
-            return data.read_coco(
-                path, source.images, unannotated=source.unannotated, **common
-            )
+            return partial(data.read_coco, path, source.images, **unannotated)
         case "voc":
-            common["class_names"] = class_names or data.VOC_CLASSES
-            return data.read_voc(path, source.list, **common)
+            return partial(data.read_voc, path, source.list)
         case "csv":
-            return data.read_label_csv(
-                path,
-                source.images,
-                unlisted=source.unlisted,
-                unannotated=source.unannotated,
-                **common,
+            return partial(
+                data.read_label_csv, path, source.images, **unannotated, **unlisted
             )
         case "folders":
-            return data.read_class_folders(path, unlisted=source.unlisted, **common)
+            return partial(data.read_class_folders, path, **unlisted)
         case "tfrecords":
-            return data.read_tfrecords(path, source.images, **common)
+            return partial(data.read_tfrecords, path, source.images)

@@ -21,7 +21,7 @@ from ehsod_tf.data.problems import Findings, Problem, raise_problems, write_prob
 from ehsod_tf.data.readers.class_folders import read_class_folders
 from ehsod_tf.data.readers.coco import read_coco
 from ehsod_tf.data.readers.label_csv import read_label_csv
-from ehsod_tf.data.readers.merging import merge_image_sets
+from ehsod_tf.data.readers.merging import merge_image_sets, read_mixture
 from ehsod_tf.data.readers.voc import VOC_CLASSES, read_voc
 from ehsod_tf.data.scenes.synthetic import ensure_synthetic_scenes
 from ehsod_tf.data.splits.lists import split_from_ids
@@ -61,6 +61,7 @@ __all__ = [
     "read_class_folders",
     "read_coco",
     "read_label_csv",
+    "read_mixture",
     "read_split",
     "read_tfrecords",
     "read_voc",

@@ -1,7 +1,7 @@
 """Several sources as one image set: boxes here, image-level labels there."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -18,6 +18,32 @@ from ehsod_tf.data.label_states import (
 from ehsod_tf.data.problems import Findings
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import ABSENT, PRESENT, UNKNOWN, ImageSet
+
+
+def read_mixture(
+    sources: tuple[Callable[..., ImageSet], ...],
+    *,
+    class_names: tuple[str, ...] | None = None,
+    findings: Findings | None = None,
+) -> ImageSet:
+    """Reads several sources as one data set: boxes here, image-level labels there.
+
+    Args:
+        sources: readers that lack nothing but ``class_names`` and ``findings``.
+        class_names: the classes; None takes those of the first source for all.
+        findings: takes the problems and notes; None raises and warns instead.
+
+    Raises:
+        DataError: see `merge_image_sets` and the readers.
+    """
+    image_sets = []
+    for read in sources:
+        chosen = {} if class_names is None else {"class_names": class_names}
+        image_sets.append(read(findings=findings, **chosen))
+        class_names = image_sets[0].class_names
+    if len(image_sets) == 1:
+        return image_sets[0]
+    return merge_image_sets(image_sets, findings=findings)
 
 
 def merge_image_sets(
