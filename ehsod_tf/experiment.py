@@ -273,8 +273,12 @@ class Experiment:
         keras.config.set_dtype_policy(self.dtype_policy)
         return self.build_model(num_classes)
 
-    def evaluate(self, model: Ehsod, image_set: ImageSet):
+    def evaluate(self, detector: Callable, image_set: ImageSet):
         """Returns the figures and the `Results` in original pixels.
+
+        Args:
+            detector: of `make_detector`; it is traced at its first use only.
+            image_set: the evaluation images.
 
         Raises:
             DataError: images cannot be read; all such are named.
@@ -282,9 +286,7 @@ class Experiment:
         batches = data.name_unreadable_images(
             self.make_evaluation_dataset(image_set), image_set
         )
-        return evaluation.evaluate(
-            make_detector(model), batches, image_set, metrics=self.metrics
-        )
+        return evaluation.evaluate(detector, batches, image_set, metrics=self.metrics)
 
     def write_evaluation(self, folder: str, figures, results, image_set) -> None:
         """Writes ``metrics.json`` and ``detections.json``."""

@@ -16,7 +16,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from ehsod_tf import data, evaluation, training, visualization
-from ehsod_tf.experiment import Experiment, RunData
+from ehsod_tf.experiment import Experiment, RunData, make_detector
 from ehsod_tf.modeling import Ehsod
 
 _SHOWN_PROBLEMS = 10
@@ -97,14 +97,16 @@ class _Evaluator:
         self.figures, self.results = {}, None
         self._experiment = experiment
         self._model = model
+        # Reads the weights as they are at each call, averaged ones too.
+        self._detector = make_detector(model)
         self._image_set = image_set
         self._model_dir = model_dir
 
     def __call__(self) -> dict:
-        figures, self.results = self._experiment.evaluate(self._model, self._image_set)
+        figures, self.results = self._evaluate()
         if training.keeps_ema(self._model):
             with training.ema_weights(self._model):
-                averaged, _ = self._experiment.evaluate(self._model, self._image_set)
+                averaged, _ = self._evaluate()
             del averaged["per_class"]
             figures |= {f"ema_{name}": value for name, value in averaged.items()}
         self.figures = figures
@@ -112,6 +114,9 @@ class _Evaluator:
             self._model_dir, figures, self.results, self._image_set
         )
         return figures
+
+    def _evaluate(self):
+        return self._experiment.evaluate(self._detector, self._image_set)
 
 
 def _create_model(experiment, run_data, strategy, model_dir) -> Ehsod:

@@ -23,6 +23,7 @@ from sklearn.metrics import average_precision_score
 from ehsod_tf.cli.runs import load_experiment
 from ehsod_tf.evaluation import Results, unscale
 from ehsod_tf.evaluation.results import merge_results
+from ehsod_tf.experiment import make_detector
 from ehsod_tf.structures import PRESENT, UNKNOWN, Detections
 
 PROPOSALS = (100, 300, 1000)
@@ -61,7 +62,7 @@ def measure_fusion(experiment, model, image_set) -> float:
     """AP50 if the proposal confidence has a say in the scores (``score_fusion``)."""
     decoder = model.decoder
     model.decoder = dataclasses.replace(decoder, score_fusion="mid")
-    figures, _ = experiment.evaluate(model, image_set)
+    figures, _ = experiment.evaluate(make_detector(model), image_set)
     model.decoder = decoder
     return figures.get("AP50", figures.get("voc_ap50_area"))
 

@@ -76,6 +76,7 @@ def evaluate(
     """
     with report_user_errors():
         from ehsod_tf import evaluation
+        from ehsod_tf.experiment import make_detector
 
         config = config or _find_config(model_dir)
         experiment = load_experiment(config, gin_bindings, data_dir)
@@ -83,7 +84,7 @@ def evaluate(
         model = experiment.restore_model(
             checkpoint or model_dir, len(image_set.class_names), averaged=averaged
         )
-        figures, results = experiment.evaluate(model, image_set)
+        figures, results = experiment.evaluate(make_detector(model), image_set)
         print(evaluation.format_figures(figures))
         if output_dir:
             experiment.write_evaluation(output_dir, figures, results, image_set)
