@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from ehsod_tf.data import VOC_CLASSES
+
 
 class Arm(NamedTuple):
     """One way to train.
@@ -82,6 +84,7 @@ class Matrix(NamedTuple):
         steps_per_epoch: whole batches in all the training images, strong and weak.
         cells: (arm, share of boxes in percent) of the runs.
         seeds: each cell is run once with each.
+        bindings: gin lines of every run.
     """
 
     title: str
@@ -89,6 +92,7 @@ class Matrix(NamedTuple):
     steps_per_epoch: int
     cells: tuple[tuple[str, int], ...]
     seeds: tuple[int, ...]
+    bindings: tuple[str, ...] = ()
 
 
 MATRICES = {
@@ -139,6 +143,18 @@ MATRICES = {
         ),
         seeds=(0, 1),
     ),
+    "voc_twenty": Matrix(
+        "VOC07 mini, twenty classes, 320 px, SqueezeNet 1.1",
+        "configs/voc_small_cpu.gin",
+        steps_per_epoch=125,
+        cells=(("hybrid", 10), ("boxes", 10)),
+        seeds=(0,),
+        bindings=(
+            "TRAIN_LIST = 'trainval'",
+            "TEST_LIST = 'test'",
+            f"CLASS_NAMES = {VOC_CLASSES}",
+        ),
+    ),
 }
 
 
@@ -173,6 +189,7 @@ def list_runs(matrix: Matrix) -> list[Run]:
 
 def _make_run(matrix, arm, percent, seed):
     bindings = (
+        *matrix.bindings,
         *(line.format(steps=matrix.steps_per_epoch) for line in ARMS[arm].bindings),
         f"STRONG_PERCENT = {float(percent)}",
         f"Experiment.seed = {seed}",

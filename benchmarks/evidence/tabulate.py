@@ -3,8 +3,8 @@
     python benchmarks/evidence/tabulate.py quickstart --output docs/evidence
 
 Writes ``<matrix>.json`` (every figure of every run; what it holds already stays),
-``<matrix>.md`` (mean and standard deviation over the seeds) and ``<matrix>.svg`` (AP50
-against the share of boxes).
+``<matrix>.md`` (mean, standard deviation and number of seeds) and ``<matrix>.svg``
+(AP50 against the share of boxes).
 """
 
 import argparse
@@ -19,18 +19,21 @@ from matrices import ARMS, MATRICES, Matrix, list_runs
 matplotlib.use("svg")
 import matplotlib.pyplot as plt  # noqa: E402
 
+_AP50 = ("AP50", "voc_ap50_area")
 # Heading: (the figure's possible names, the branch that it needs).
-_COLUMNS = {
-    "AP50": (("AP50", "voc_ap50_area"), None),
-    "fused with MID": (("AP50_fused",), "mid"),
-    "recall at 100": (("recall50_at_100_without_cam",), None),
-    "with CAM": (("recall50_at_100_with_cam",), "cam"),
-    "at 300": (("recall50_at_300_without_cam",), None),
-    "with CAM ": (("recall50_at_300_with_cam",), "cam"),
-    "at 1000": (("recall50_at_1000_without_cam",), None),
-    "with CAM  ": (("recall50_at_1000_with_cam",), "cam"),
+_LABEL_COLUMNS = {
+    "AP50": (_AP50, None),
+    "AP50 fused with MID": (("AP50_fused",), "mid"),
     "CAM mAP": (("cam_map",), "cam"),
     "MID mAP": (("mid_map",), "mid"),
+}
+_RECALL_COLUMNS = {
+    f"{number}, {title}": ((f"recall50_at_{number}_{name}",), branch)
+    for number in (100, 300, 1000)
+    for title, name, branch in (
+        ("RPN", "without_cam", None),
+        ("RPN + CAM", "with_cam", "cam"),
+    )
 }
 _LINES = {
     "hybrid": ("#0072b2", "o", "boxes and labels"),
@@ -53,11 +56,11 @@ def main():
     with open(f"{stem}.json", "w", encoding="utf-8") as file:
         json.dump(runs, file, indent=1, sort_keys=True)
         file.write("\n")
-    table = format_table(runs)
+    tables = format_tables(runs)
     with open(f"{stem}.md", "w", encoding="utf-8") as file:
-        file.write(table)
+        file.write(tables)
     plot(matrix, runs, f"{stem}.svg")
-    print(table)
+    print(tables)
 
 
 def read_table(path: str) -> dict[tuple, dict]:
@@ -82,34 +85,75 @@ def read_runs(matrix: Matrix, folder: str) -> dict[tuple, dict]:
     return runs
 
 
-def format_table(runs: list[dict]) -> str:
-    """A row for each cell: mean ± standard deviation over its seeds."""
-    lines = [
-        f"| boxes on | trained on | seeds | {' | '.join(_COLUMNS)} |",
-        f"|{'---|' * (len(_COLUMNS) + 3)}",
-    ]
-    cells = defaultdict(list)
+def format_tables(runs: list[dict]) -> str:
+    """Two tables with a row for each cell: mean ± standard deviation over its seeds.
+
+    "Against the whole method" is the mean of the differences in AP50 between runs of
+    one seed, so of one split and one order of the images.
+    """
+    cells = _group_cells(runs)
+    labels = {
+        cell: [*_format_row(cell, rows, _LABEL_COLUMNS), _format_gain(cells, cell)]
+        for cell, rows in cells.items()
+    }
+    recalls = {
+        cell: _format_row(cell, rows, _RECALL_COLUMNS) for cell, rows in cells.items()
+    }
+    return (
+        "Detections, and average precision of the image-level scores:\n\n"
+        + _format_table([*_LABEL_COLUMNS, "AP50 against the whole method"], labels)
+        + "\nObjects that the first 100, 300 and 1000 proposals cover at an IoU of 0.5:"
+        + "\n\n"
+        + _format_table(_RECALL_COLUMNS, recalls)
+    )
+
+
+def _group_cells(runs):
+    """{(percent, arm): {seed: figures}}, in the order of tables."""
+    cells = defaultdict(dict)
     for run in runs:
-        cells[run["percent"], run["arm"]].append(run["figures"])
-    order = {arm: place for place, arm in enumerate(ARMS)}
-    for (percent, arm), figures in sorted(
-        cells.items(), key=lambda cell: (cell[0][0], order[cell[0][1]])
-    ):
-        values = [
-            _format_cell(figures, names, branch is None or branch in ARMS[arm].branches)
-            for names, branch in _COLUMNS.values()
-        ]
-        title, values = ARMS[arm].title, " | ".join(values)
-        lines.append(f"| {percent} % | {title} | {len(figures)} | {values} |")
+        cells[run["percent"], run["arm"]][run["seed"]] = run["figures"]
+    order = list(ARMS)
+    return dict(
+        sorted(cells.items(), key=lambda cell: (cell[0][0], order.index(cell[0][1])))
+    )
+
+
+def _format_table(headings, rows):
+    headings = ["boxes on", "trained on", *headings]
+    lines = [f"| {' | '.join(headings)} |", f"|{'---|' * len(headings)}"]
+    for (percent, arm), values in rows.items():
+        lines.append(f"| {percent} % | {ARMS[arm].title} | {' | '.join(values)} |")
     return "\n".join(lines) + "\n"
 
 
-def _format_cell(figures, names, is_trained):
-    if not is_trained:
+def _format_row(cell, rows, columns):
+    branches = (None, *ARMS[cell[1]].branches)
+    return [
+        _format_spread([_get(figures, names) for figures in rows.values()])
+        if branch in branches
+        else "–"
+        for names, branch in columns.values()
+    ]
+
+
+def _format_gain(cells, cell):
+    percent, arm = cell
+    whole = cells.get((percent, "hybrid"), {})
+    seeds = sorted(whole.keys() & cells[cell].keys())
+    if arm == "hybrid" or not seeds:
         return "–"
-    values = [_get(row, names) for row in figures]
-    mean = f"{statistics.mean(values):.3f}"
-    return mean if len(values) == 1 else f"{mean} ± {statistics.stdev(values):.3f}"
+    return _format_spread(
+        [_get(cells[cell][seed], _AP50) - _get(whole[seed], _AP50) for seed in seeds],
+        sign="+",
+    )
+
+
+def _format_spread(values, sign=""):
+    mean = f"{statistics.mean(values):{sign}.3f}"
+    if len(values) == 1:
+        return f"{mean} (one run)"
+    return f"{mean} ± {statistics.stdev(values):.3f} ({len(values)})"
 
 
 def _get(figures, names):
@@ -117,23 +161,27 @@ def _get(figures, names):
 
 
 def plot(matrix: Matrix, runs: list[dict], path: str) -> None:
-    """AP50 against the share of boxes: every run, and the means joined."""
+    """AP50 against the share of boxes: every run, the means joined, and the spread."""
     figure, axes = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
+    cells = _group_cells(runs)
     for arm, (color, marker, label) in _LINES.items():
-        points = defaultdict(list)
-        for run in runs:
-            if run["arm"] == arm:
-                points[run["percent"]].append(_get(run["figures"], _COLUMNS["AP50"][0]))
+        points = {
+            percent: [_get(figures, _AP50) for figures in rows.values()]
+            for (percent, name), rows in cells.items()
+            if name == arm
+        }
         if not points:
             continue
-        percents = sorted(points)
-        means = [statistics.mean(points[percent]) for percent in percents]
-        axes.plot(percents, means, color=color, label=label)
-        for percent in percents:
-            count = len(points[percent])
-            axes.plot(
-                [percent] * count, points[percent], marker, color=color, alpha=0.5
-            )
+        axes.errorbar(
+            points.keys(),
+            [statistics.mean(values) for values in points.values()],
+            [statistics.stdev(v) if len(v) > 1 else 0.0 for v in points.values()],
+            color=color,
+            capsize=4,
+            label=label,
+        )
+        for percent, values in points.items():
+            axes.plot([percent] * len(values), values, marker, color=color, alpha=0.5)
     axes.set_xlabel("images with boxes (%)")
     axes.set_ylabel("AP50")
     axes.set_title(matrix.title, loc="left", fontsize=10)
