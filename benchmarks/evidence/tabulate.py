@@ -23,7 +23,8 @@ _AP50 = ("AP50", "voc_ap50_area")
 # Heading: (the figure's possible names, the branch that it needs).
 _LABEL_COLUMNS = {
     "AP50": (_AP50, None),
-    "AP50 fused with MID": (("AP50_fused",), "mid"),
+    "from score 0.001": (("AP50_all_scores",), None),
+    "fused with MID": (("AP50_fused",), "mid"),
     "CAM mAP": (("cam_map",), "cam"),
     "MID mAP": (("mid_map",), "mid"),
 }
