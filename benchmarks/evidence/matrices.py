@@ -140,6 +140,8 @@ MATRICES = {
             ("hybrid_shuffle", 10),
             ("boxes_epochs", 10),
             ("boxes_epochs", 30),
+            ("objectness_none", 10),
+            ("proposals_normalizer", 10),
         ),
         seeds=(0, 1),
     ),

@@ -27,6 +27,7 @@ from ehsod_tf.experiment import make_detector
 from ehsod_tf.structures import PRESENT, UNKNOWN, Detections
 
 PROPOSALS = (100, 300, 1000)
+OVERLAPS = (0.1, 0.3, 0.5, 0.7)
 # The map that a model without a CAM objectness of its own would use.
 _CAM_OBJECTNESS = "softmax_max"
 # Ways to read detections, by the name of their AP50: with a say for the proposal
@@ -47,6 +48,7 @@ def main():
     with open(os.path.join(model_dir, "metrics.json"), encoding="utf-8") as file:
         figures = json.load(file)
     del figures["per_class"]
+    figures |= measure_overlaps(os.path.join(model_dir, "detections.json"), image_set)
     dataset = experiment.make_evaluation_dataset(image_set)
     figures |= measure_labels(model, dataset, image_set)
     for name, changes in _DECODERS.items():
@@ -72,6 +74,35 @@ def measure_decoder(experiment, model, image_set, changes) -> float:
     figures, _ = experiment.evaluate(make_detector(model), image_set)
     model.decoder = decoder
     return figures.get("AP50", figures.get("voc_ap50_area"))
+
+
+def measure_overlaps(path, image_set) -> dict[str, float]:
+    """How much of the score depends on how well the boxes fit.
+
+    Args:
+        path: ``detections.json`` of the run.
+
+    Returns:
+        ``ap_at_iou_<t>`` for t of `OVERLAPS`: mean over the classes, as COCO has it.
+    """
+    with open(path, encoding="utf-8") as file:
+        rows = json.load(file)
+    truths = _index(
+        image_set,
+        _list_image_ids(image_set),
+        image_set.boxes,
+        np.asarray(image_set.category_ids)[image_set.classes],
+        ignored=image_set.ignored,
+    )
+    evaluator = pycocotools.cocoeval.COCOeval(truths, truths.loadRes(rows), "bbox")
+    evaluator.params.iouThrs = np.array(OVERLAPS)
+    _run(evaluator)
+    # [IoUs, recalls, classes, sizes, numbers of detections]; -1: a class of no object.
+    precision = evaluator.eval["precision"][:, :, :, 0, -1]
+    return {
+        f"ap_at_iou_{overlap}": float(values[values > -1].mean())
+        for overlap, values in zip(OVERLAPS, precision, strict=True)
+    }
 
 
 def measure_labels(model, dataset, image_set) -> dict[str, float]:
@@ -131,15 +162,22 @@ def _as_detections(proposals):
 
 
 def _compute_recall(results: Results, image_set) -> dict[str, float]:
-    image_of_box = np.repeat(image_set.image_ids, np.diff(image_set.row_splits))
-    truths = _index(image_set, image_of_box, image_set.boxes, image_set.ignored)
-    found = _index(image_set, results.image_ids, results.boxes, scores=results.scores)
-    with contextlib.redirect_stdout(io.StringIO()):
-        evaluator = pycocotools.cocoeval.COCOeval(truths, found, "bbox")
-        evaluator.params.useCats = 0
-        evaluator.params.maxDets = list(PROPOSALS)
-        evaluator.evaluate()
-        evaluator.accumulate()
+    image_ids = _list_image_ids(image_set)
+    ones = np.ones_like(image_ids)
+    truths = _index(
+        image_set, image_ids, image_set.boxes, ones, ignored=image_set.ignored
+    )
+    found = _index(
+        image_set,
+        results.image_ids,
+        results.boxes,
+        np.ones_like(results.image_ids),
+        scores=results.scores,
+    )
+    evaluator = pycocotools.cocoeval.COCOeval(truths, found, "bbox")
+    evaluator.params.useCats = 0
+    evaluator.params.maxDets = list(PROPOSALS)
+    _run(evaluator)
     # [IoUs, classes, sizes, numbers of detections]; the first size is all sizes.
     recall = evaluator.eval["recall"][:, 0, 0, :]
     figures = {}
@@ -149,7 +187,18 @@ def _compute_recall(results: Results, image_set) -> dict[str, float]:
     return figures
 
 
-def _index(image_set, image_ids, boxes, ignored=None, scores=None):
+def _run(evaluator):
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluator.evaluate()
+        evaluator.accumulate()
+
+
+def _list_image_ids(image_set):
+    """The image of every box."""
+    return np.repeat(image_set.image_ids, np.diff(image_set.row_splits))
+
+
+def _index(image_set, image_ids, boxes, categories, ignored=None, scores=None):
     index = pycocotools.coco.COCO()
     annotations = []
     for position, (image_id, box) in enumerate(
@@ -159,7 +208,7 @@ def _index(image_set, image_ids, boxes, ignored=None, scores=None):
         annotation = {
             "id": position + 1,
             "image_id": image_id,
-            "category_id": 1,
+            "category_id": int(categories[position]),
             "bbox": [xmin, ymin, xmax - xmin, ymax - ymin],
             "area": (xmax - xmin) * (ymax - ymin),
             "iscrowd": int(ignored is not None and ignored[position]),
@@ -169,7 +218,7 @@ def _index(image_set, image_ids, boxes, ignored=None, scores=None):
         annotations.append(annotation)
     index.dataset = {
         "images": [{"id": image_id} for image_id in image_set.image_ids.tolist()],
-        "categories": [{"id": 1, "name": "object"}],
+        "categories": [{"id": int(category)} for category in image_set.category_ids],
         "annotations": annotations,
     }
     with contextlib.redirect_stdout(io.StringIO()):

@@ -25,6 +25,8 @@ _LABEL_COLUMNS = {
     "AP50": (_AP50, None),
     "from score 0.001": (("AP50_all_scores",), None),
     "fused with MID": (("AP50_fused",), "mid"),
+    "AP at IoU 0.1": (("ap_at_iou_0.1",), None),
+    "AP at IoU 0.7": (("ap_at_iou_0.7",), None),
     "CAM mAP": (("cam_map",), "cam"),
     "MID mAP": (("mid_map",), "mid"),
 }
@@ -186,6 +188,9 @@ def plot(matrix: Matrix, runs: list[dict], path: str) -> None:
     axes.set_xlabel("images with boxes (%)")
     axes.set_ylabel("AP50")
     axes.set_title(matrix.title, loc="left", fontsize=10)
+    axes.set_xlim(0, 105)
+    axes.set_xticks(sorted({percent for percent, _ in cells}))
+    axes.margins(y=0.1)
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
