@@ -91,7 +91,7 @@ def measure_overlaps(path, image_set) -> dict[str, float]:
         image_set,
         _list_image_ids(image_set),
         image_set.boxes,
-        np.asarray(image_set.category_ids)[image_set.classes],
+        image_set.classes,
         ignored=image_set.ignored,
     )
     evaluator = pycocotools.cocoeval.COCOeval(truths, truths.loadRes(rows), "bbox")
@@ -162,16 +162,18 @@ def _as_detections(proposals):
 
 
 def _compute_recall(results: Results, image_set) -> dict[str, float]:
-    image_ids = _list_image_ids(image_set)
-    ones = np.ones_like(image_ids)
     truths = _index(
-        image_set, image_ids, image_set.boxes, ones, ignored=image_set.ignored
+        image_set,
+        _list_image_ids(image_set),
+        image_set.boxes,
+        image_set.classes,
+        ignored=image_set.ignored,
     )
     found = _index(
         image_set,
         results.image_ids,
         results.boxes,
-        np.ones_like(results.image_ids),
+        results.classes,
         scores=results.scores,
     )
     evaluator = pycocotools.cocoeval.COCOeval(truths, found, "bbox")
@@ -198,7 +200,7 @@ def _list_image_ids(image_set):
     return np.repeat(image_set.image_ids, np.diff(image_set.row_splits))
 
 
-def _index(image_set, image_ids, boxes, categories, ignored=None, scores=None):
+def _index(image_set, image_ids, boxes, classes, ignored=None, scores=None):
     index = pycocotools.coco.COCO()
     annotations = []
     for position, (image_id, box) in enumerate(
@@ -208,7 +210,7 @@ def _index(image_set, image_ids, boxes, categories, ignored=None, scores=None):
         annotation = {
             "id": position + 1,
             "image_id": image_id,
-            "category_id": int(categories[position]),
+            "category_id": int(image_set.category_ids[classes[position]]),
             "bbox": [xmin, ymin, xmax - xmin, ymax - ymin],
             "area": (xmax - xmin) * (ymax - ymin),
             "iscrowd": int(ignored is not None and ignored[position]),
