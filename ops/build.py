@@ -23,7 +23,9 @@ LIBRARY_NAME = "libehsod_ops.so"
 BUILD_INFO_NAME = "build_info.json"
 
 CPU_SOURCES = (
-    "kernels/roi_align_cpu.cc",
+    "kernels/roi_align_setup.cc",
+    "kernels/roi_align_forward_cpu.cc",
+    "kernels/roi_align_backward_cpu.cc",
     "kernels/non_max_suppression_cpu.cc",
     "tensorflow/roi_align_op.cc",
     "tensorflow/non_max_suppression_op.cc",

@@ -26,7 +26,7 @@ SOURCES = (
     "benchmarks/torch_binding.cu",
     "kernels/roi_align_cuda.cu",
     "kernels/non_max_suppression_cuda.cu",
-    "kernels/roi_align_cpu.cc",
+    "kernels/roi_align_setup.cc",
     "kernels/non_max_suppression_cpu.cc",
 )
 DTYPES = {torch.float32: 0, torch.bfloat16: 1, torch.float16: 2}
