@@ -28,11 +28,10 @@ def test_runs_have_names_of_their_own(name):
 
 @pytest.mark.parametrize("name", MATRICES)
 def test_a_run_is_what_its_cell_says(name):
-    runs = [run for run in list_runs(MATRICES[name]) if run.seed == 1]
-    for run in runs:
+    for run in list_runs(MATRICES[name]):
         experiment = load_config(str(ROOT / run.config), run.bindings)
         assert experiment.strong_percent == run.percent
-        assert experiment.seed == experiment.split_seed == 1
+        assert experiment.seed == experiment.split_seed == run.seed
         # Of the arms, those without labels are those that leave weak images out.
         assert experiment.use_weak_images == bool(ARMS[run.arm].branches)
 
@@ -45,3 +44,17 @@ def test_arms_of_equal_steps_have_them():
         }
         assert steps["boxes"] == matrix.steps_per_epoch
         assert steps["hybrid"] is None
+
+
+def test_labelled_images_beside_the_boxed_leave_the_rest_alone():
+    runs = {
+        run.arm: load_config(str(ROOT / run.config), run.bindings)
+        for run in list_runs(MATRICES["voc_six"])
+        if (run.percent, run.seed) == (10, 0)
+    }
+    boxes, beside = runs["boxes"], runs["hybrid_beside"]
+    assert beside.batch_size * beside.strong_fraction == boxes.batch_size
+    assert beside.steps_per_epoch == boxes.steps_per_epoch
+    for run in (boxes, beside):
+        assert run.learning_rate == boxes.learning_rate
+        assert run.batch_size == run.reference_batch_size

@@ -52,6 +52,16 @@ ARMS = {
         "the whole method, half of each batch strong",
         ("Experiment.strong_fraction = 0.5",),
     ),
+    # As many boxed images a step as boxes only, and as many again with labels.
+    "hybrid_beside": Arm(
+        "the whole method, 8 boxed images a step and 8 labelled",
+        (
+            "BATCH_SIZE = 16",
+            "Experiment.reference_batch_size = 16",
+            "Experiment.strong_fraction = 0.5",
+            "Experiment.steps_per_epoch = {steps}",
+        ),
+    ),
     "cam_activation": Arm(
         "`cam_activation` sigmoid", ("HybridCriterion.cam_activation = 'sigmoid'",)
     ),
@@ -138,6 +148,8 @@ MATRICES = {
             ("hybrid", 30),
             ("boxes", 30),
             ("hybrid_shuffle", 10),
+            ("hybrid_beside", 10),
+            ("hybrid_beside", 30),
             ("boxes_epochs", 10),
             ("boxes_epochs", 30),
             ("objectness_none", 10),
