@@ -40,6 +40,7 @@ _RECALL_COLUMNS = {
 }
 _LINES = {
     "hybrid": ("#0072b2", "o", "boxes and labels"),
+    "hybrid_beside": ("#009e73", "^", "8 boxed images a step and 8 labelled"),
     "boxes": ("#d55e00", "s", "boxes only, equal steps"),
 }
 
