@@ -152,6 +152,7 @@ MATRICES = {
             ("hybrid_beside", 30),
             ("boxes_epochs", 10),
             ("boxes_epochs", 30),
+            ("objectness_sigmoid", 10),
             ("objectness_none", 10),
             ("proposals_normalizer", 10),
         ),

@@ -28,7 +28,7 @@ from ehsod_tf.structures import PRESENT, UNKNOWN, Detections
 
 PROPOSALS = (100, 300, 1000)
 OVERLAPS = (0.1, 0.3, 0.5, 0.7)
-# The map that a model without a CAM objectness of its own would use.
+# The CAM's term for a model whose own proposals are ranked without one.
 _CAM_OBJECTNESS = "softmax_max"
 # Ways to read detections, by the name of their AP50: with a say for the proposal
 # confidence, and down to scores that nobody would show, which recall profits from.
@@ -53,7 +53,9 @@ def main():
     figures |= measure_labels(model, dataset, image_set)
     for name, changes in _DECODERS.items():
         figures[name] = measure_decoder(experiment, model, image_set, changes)
-    for name, objectness in (("with_cam", _CAM_OBJECTNESS), ("without_cam", "none")):
+    own = model.selector.cam_objectness
+    with_cam = _CAM_OBJECTNESS if own == "none" else own
+    for name, objectness in (("with_cam", with_cam), ("without_cam", "none")):
         figures |= {
             f"{key}_{name}": value
             for key, value in measure_recall(

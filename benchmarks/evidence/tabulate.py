@@ -4,7 +4,7 @@
 
 Writes ``<matrix>.json`` (every figure of every run; what it holds already stays),
 ``<matrix>.md`` (mean, standard deviation and number of seeds) and ``<matrix>.svg``
-(AP50 against the share of boxes).
+(AP50 against the share of boxes), where there is more than one share.
 """
 
 import argparse
@@ -63,7 +63,8 @@ def main():
     tables = format_tables(runs)
     with open(f"{stem}.md", "w", encoding="utf-8") as file:
         file.write(tables)
-    plot(matrix, runs, f"{stem}.svg")
+    if len({run["percent"] for run in runs}) > 1:
+        plot(matrix, runs, f"{stem}.svg")
     print(tables)
 
 
