@@ -44,9 +44,14 @@ def main():
             ),
             runs,
         )
-        failed = [
-            run.name for run, done in zip(runs, outcomes, strict=True) if not done
-        ]
+        try:
+            failed = [
+                run.name for run, done in zip(runs, outcomes, strict=True) if not done
+            ]
+        except KeyboardInterrupt:
+            # The runs under way get the signal too; they save their state and end.
+            pool.shutdown(wait=False, cancel_futures=True)
+            sys.exit("stopped; the same command goes on from here")
     if failed:
         sys.exit(f"failed: {', '.join(failed)}; see the logs in {folder}")
 
