@@ -89,13 +89,7 @@ def measure_overlaps(path, image_set) -> dict[str, float]:
     """
     with open(path, encoding="utf-8") as file:
         rows = json.load(file)
-    truths = _index(
-        image_set,
-        _list_image_ids(image_set),
-        image_set.boxes,
-        image_set.classes,
-        ignored=image_set.ignored,
-    )
+    truths = _index_truths(image_set)
     evaluator = pycocotools.cocoeval.COCOeval(truths, truths.loadRes(rows), "bbox")
     evaluator.params.iouThrs = np.array(OVERLAPS)
     _run(evaluator)
@@ -164,13 +158,7 @@ def _as_detections(proposals):
 
 
 def _compute_recall(results: Results, image_set) -> dict[str, float]:
-    truths = _index(
-        image_set,
-        _list_image_ids(image_set),
-        image_set.boxes,
-        image_set.classes,
-        ignored=image_set.ignored,
-    )
+    truths = _index_truths(image_set)
     found = _index(
         image_set,
         results.image_ids,
@@ -197,9 +185,15 @@ def _run(evaluator):
         evaluator.accumulate()
 
 
-def _list_image_ids(image_set):
-    """The image of every box."""
-    return np.repeat(image_set.image_ids, np.diff(image_set.row_splits))
+def _index_truths(image_set):
+    image_of_box = np.repeat(image_set.image_ids, np.diff(image_set.row_splits))
+    return _index(
+        image_set,
+        image_of_box,
+        image_set.boxes,
+        image_set.classes,
+        ignored=image_set.ignored,
+    )
 
 
 def _index(image_set, image_ids, boxes, classes, ignored=None, scores=None):
