@@ -7,18 +7,16 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
 FOUNDATION = {"structures", "errors"}
-NETWORK = FOUNDATION | {"ops", "boxes", "losses", "modeling"}
+NETWORK = FOUNDATION | {"ops", "modeling"}
 
 # What each part may import of the package, besides itself.
 ALLOWED = {
     "structures": set(),
     "errors": set(),
     "ops": FOUNDATION,
-    "boxes": FOUNDATION,
-    "losses": FOUNDATION | {"boxes"},
     "modeling": NETWORK,
-    "data": FOUNDATION | {"boxes"},
-    "evaluation": FOUNDATION | {"boxes"},
+    "data": FOUNDATION,
+    "evaluation": FOUNDATION,
     "visualization": FOUNDATION,
     "training": NETWORK,
     # An exported model decodes and resizes images as the data pipeline does.
@@ -69,7 +67,10 @@ def test_imports_are_seen_in_every_form(edges):
     seen = {(part, imported) for _, part, imported in edges}
     assert {
         ("modeling", "ops"),  # from ehsod_tf import ops
-        ("modeling", "boxes"),  # from ehsod_tf.boxes.coding import decode_boxes
+        (
+            "modeling",
+            "boxes",
+        ),  # from ehsod_tf.modeling.boxes.coding import decode_boxes
         ("cli", "config"),  # inside a function
     } <= seen
 
@@ -97,3 +98,15 @@ def test_nothing_imports_a_root_script():
     for path in (ROOT / "ehsod_tf").rglob("*.py"):
         imported = {module.split(".")[0] for module in _list_imports(path)}
         assert not imported & scripts
+
+
+def test_boxes_and_losses_know_nothing_of_the_network():
+    """The pure functions of `modeling` import at most each other."""
+    folder = ROOT / "ehsod_tf" / "modeling"
+    imported = {
+        ".".join(module.split(".")[:3])
+        for path in [*(folder / "boxes").glob("*.py"), folder / "losses.py"]
+        for module in _list_imports(path)
+        if module.startswith("ehsod_tf.modeling.")
+    }
+    assert imported == {"ehsod_tf.modeling.boxes"}

@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from ehsod_tf.boxes.anchors import generate_anchor_ids, generate_anchors
+from ehsod_tf.modeling.boxes.anchors import generate_anchor_ids, generate_anchors
 
 # The CAM reads P2 - P5, "the output of each stage of the backbone"; P6 serves only the
 # RPN's largest anchors.

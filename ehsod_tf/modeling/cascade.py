@@ -6,9 +6,9 @@ import tensorflow as tf
 from keras import layers
 
 from ehsod_tf import ops
-from ehsod_tf.boxes.coding import decode_boxes
-from ehsod_tf.boxes.geometry import clip_boxes, compute_areas
 from ehsod_tf.errors import ConfigError
+from ehsod_tf.modeling.boxes.coding import decode_boxes
+from ehsod_tf.modeling.boxes.geometry import clip_boxes, compute_areas
 from ehsod_tf.modeling.hybrid_head import HeadOutputs, HybridHead
 from ehsod_tf.modeling.roi_sampling import Rois, sample_rois
 from ehsod_tf.structures import Proposals, Targets

@@ -9,12 +9,11 @@ import dataclasses
 
 import tensorflow as tf
 
-from ehsod_tf import losses
-from ehsod_tf.boxes.coding import encode_boxes
-from ehsod_tf.boxes.matching import match_boxes
-from ehsod_tf.boxes.sampling import hash_priorities, sample_matches
 from ehsod_tf.errors import ConfigError, require_choice
-from ehsod_tf.losses import sum_masked
+from ehsod_tf.modeling import losses
+from ehsod_tf.modeling.boxes.coding import encode_boxes
+from ehsod_tf.modeling.boxes.matching import match_boxes
+from ehsod_tf.modeling.boxes.sampling import hash_priorities, sample_matches
 from ehsod_tf.modeling.cam import (
     average_cam,
     draw_cam_targets,
@@ -23,6 +22,7 @@ from ehsod_tf.modeling.cam import (
 )
 from ehsod_tf.modeling.cam_rpn import CamRpnOutputs
 from ehsod_tf.modeling.cascade import StageOutputs
+from ehsod_tf.modeling.losses import sum_masked
 from ehsod_tf.structures import LossTerm, Targets
 
 RPN_BETA = 1.0 / 9.0

@@ -5,8 +5,8 @@ import dataclasses
 import tensorflow as tf
 
 from ehsod_tf import ops
-from ehsod_tf.boxes.geometry import compute_areas
 from ehsod_tf.errors import require_choice
+from ehsod_tf.modeling.boxes.geometry import compute_areas
 from ehsod_tf.modeling.cascade import StageOutputs, refine_boxes
 from ehsod_tf.structures import Detections
 

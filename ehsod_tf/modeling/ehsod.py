@@ -6,15 +6,15 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from ehsod_tf.boxes.sampling import make_seeds
 from ehsod_tf.errors import ConfigError, require_choice
-from ehsod_tf.losses import score_image
+from ehsod_tf.modeling.boxes.sampling import make_seeds
 from ehsod_tf.modeling.cam import CAM_OBJECTNESS
 from ehsod_tf.modeling.cam_rpn import CAM_LEVELS, CamRpn
 from ehsod_tf.modeling.cascade import Cascade
 from ehsod_tf.modeling.criterion import HybridCriterion
 from ehsod_tf.modeling.detections import DetectionDecoder
 from ehsod_tf.modeling.fpn import FeaturePyramid
+from ehsod_tf.modeling.losses import score_image
 from ehsod_tf.modeling.proposals import select_proposals
 from ehsod_tf.structures import Batch, Detections, LossTerm, Proposals
 

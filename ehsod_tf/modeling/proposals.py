@@ -3,8 +3,8 @@
 import tensorflow as tf
 
 from ehsod_tf import ops
-from ehsod_tf.boxes.coding import decode_boxes
-from ehsod_tf.boxes.geometry import clip_boxes, compute_areas
+from ehsod_tf.modeling.boxes.coding import decode_boxes
+from ehsod_tf.modeling.boxes.geometry import clip_boxes, compute_areas
 from ehsod_tf.modeling.cam import average_over_boxes, reduce_cam
 from ehsod_tf.modeling.cam_rpn import CamRpnOutputs
 from ehsod_tf.structures import Proposals

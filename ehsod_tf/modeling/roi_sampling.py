@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from ehsod_tf.boxes.matching import match_boxes
-from ehsod_tf.boxes.sampling import hash_priorities, sample_matches
+from ehsod_tf.modeling.boxes.matching import match_boxes
+from ehsod_tf.modeling.boxes.sampling import hash_priorities, sample_matches
 from ehsod_tf.structures import Targets
 
 # Ground-truth rows draw their random numbers far from those of the proposals, so that
@@ -57,7 +57,7 @@ def sample_rois(
         boxes: [B, N, 4] float32 candidates, best first; N >= num_rois.
         valid: [B, N] bool.
         targets: `Targets` of the images.
-        seeds: [B] int64, see `ehsod_tf.boxes.sampling.make_seeds`.
+        seeds: [B] int64, see `ehsod_tf.modeling.boxes.sampling.make_seeds`.
         num_classes: K.
         num_rois: R.
         positive_iou: overlap from which a candidate is positive; below is background.

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from ehsod_tf.boxes.anchors import generate_anchor_ids, generate_anchors
+from ehsod_tf.modeling.boxes.anchors import generate_anchor_ids, generate_anchors
 from ehsod_tf.modeling.cam_rpn import CamRpnOutputs
 from ehsod_tf.modeling.cascade import StageOutputs
 from ehsod_tf.modeling.hybrid_head import HeadOutputs

@@ -9,9 +9,9 @@ import tensorflow as tf
 from small_detector import NUM_CLASSES, build_small_detector, make_batch
 
 from ehsod_tf.errors import ConfigError
-from ehsod_tf.losses import binary_cross_entropy
 from ehsod_tf.modeling import CamRpn, Cascade, Ehsod, FeaturePyramid
 from ehsod_tf.modeling.backbones import build_small_backbone
+from ehsod_tf.modeling.losses import binary_cross_entropy
 from ehsod_tf.training import CoupledSGD
 
 STRONG, EMPTY, WEAK, UNKNOWN, OTHER_WEAK = range(5)

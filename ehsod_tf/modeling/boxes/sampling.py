@@ -7,7 +7,7 @@ on the padding, the batch-mates, the replica or on how often training was resume
 
 import tensorflow as tf
 
-from ehsod_tf.boxes.matching import NEGATIVE, POSITIVE
+from ehsod_tf.modeling.boxes.matching import NEGATIVE, POSITIVE
 
 
 def make_seeds(image_ids, step, salt: int = 0):

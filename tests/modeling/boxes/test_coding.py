@@ -5,7 +5,7 @@ import oracles
 import pytest
 import tensorflow as tf
 
-from ehsod_tf.boxes.coding import decode_boxes, encode_boxes
+from ehsod_tf.modeling.boxes.coding import decode_boxes, encode_boxes
 from ehsod_tf.modeling.cascade import STAGE_STDS
 
 ALL_STDS = [(1.0, 1.0, 1.0, 1.0), *STAGE_STDS]

@@ -4,7 +4,7 @@ import numpy as np
 import oracles
 import pytest
 
-from ehsod_tf.boxes.geometry import clip_boxes, compute_areas, compute_iou
+from ehsod_tf.modeling.boxes.geometry import clip_boxes, compute_areas, compute_iou
 
 
 def _draw_boxes(rng, *shape):

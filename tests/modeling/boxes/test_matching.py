@@ -5,7 +5,7 @@ import oracles
 import pytest
 import tensorflow as tf
 
-from ehsod_tf.boxes.matching import IGNORED, NEGATIVE, POSITIVE, match_boxes
+from ehsod_tf.modeling.boxes.matching import IGNORED, NEGATIVE, POSITIVE, match_boxes
 
 TRUTH = [0.0, 0.0, 10.0, 10.0]
 # Strips of TRUTH's height: their overlap with it is a tenth of their width.

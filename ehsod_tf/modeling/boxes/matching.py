@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from ehsod_tf.boxes.geometry import compute_iou
+from ehsod_tf.modeling.boxes.geometry import compute_iou
 
 POSITIVE = 1
 NEGATIVE = 0

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from ehsod_tf.boxes.matching import IGNORED, NEGATIVE, POSITIVE
-from ehsod_tf.boxes.sampling import hash_priorities, make_seeds, sample_matches
+from ehsod_tf.modeling.boxes.matching import IGNORED, NEGATIVE, POSITIVE
+from ehsod_tf.modeling.boxes.sampling import hash_priorities, make_seeds, sample_matches
 
 
 def _make_labels(num_positive, num_negative, num_ignored, seed=0):

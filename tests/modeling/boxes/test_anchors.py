@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from ehsod_tf.boxes.anchors import (
+from ehsod_tf.modeling.boxes.anchors import (
     generate_anchor_ids,
     generate_anchors,
     generate_level_anchors,

@@ -6,7 +6,7 @@ import oracles
 import pytest
 import tensorflow as tf
 
-from ehsod_tf import losses
+from ehsod_tf.modeling import losses
 
 
 def _draw(*shape, scale=3.0):
