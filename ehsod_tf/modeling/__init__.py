@@ -9,13 +9,14 @@ from ehsod_tf.modeling.cam_rpn import CamRpn
 from ehsod_tf.modeling.cascade import Cascade
 from ehsod_tf.modeling.criterion import HybridCriterion
 from ehsod_tf.modeling.detections import DetectionDecoder
-from ehsod_tf.modeling.ehsod import Ehsod, ProposalSelector
+from ehsod_tf.modeling.ehsod import Ehsod
 from ehsod_tf.modeling.fpn import FeaturePyramid
 from ehsod_tf.modeling.functional_backbone import FunctionalBackbone
 from ehsod_tf.modeling.preset_backbones import (
     build_hub_backbone,
     build_keras_cv_backbone,
 )
+from ehsod_tf.modeling.proposals import ProposalSelector
 
 __all__ = [
     "CamRpn",

@@ -8,6 +8,8 @@ import tensorflow as tf
 from keras import layers
 
 from ehsod_tf.modeling.boxes.anchors import generate_anchor_ids, generate_anchors
+from ehsod_tf.modeling.rpn_targets import SampledAnchors, sample_anchors
+from ehsod_tf.structures import Targets
 
 # The CAM reads P2 - P5, "the output of each stage of the backbone"; P6 serves only the
 # RPN's largest anchors.
@@ -42,6 +44,9 @@ class CamRpn(layers.Layer):
         anchor_ratios: heights divided by widths.
         cam_prior: probability that the CAM's sigmoid starts from, so that the many
             negative cells do not drown the first steps (Lin et al. 2017, "focal loss").
+        num_samples: anchors an image that the RPN is trained on.
+        positive_fraction: largest share of positives among them.
+        positive_iou, negative_iou, low_quality_iou: see `match_boxes`.
     """
 
     def __init__(
@@ -51,6 +56,11 @@ class CamRpn(layers.Layer):
         anchor_scale: float = 8.0,
         anchor_ratios: tuple[float, ...] = (0.5, 1.0, 2.0),
         cam_prior: float = 0.01,
+        num_samples: int = 256,
+        positive_fraction: float = 0.5,
+        positive_iou: float = 0.7,
+        negative_iou: float = 0.3,
+        low_quality_iou: float = 0.3,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -59,6 +69,11 @@ class CamRpn(layers.Layer):
         self.anchor_scale = anchor_scale
         self.anchor_ratios = tuple(anchor_ratios)
         self.cam_prior = cam_prior
+        self.num_samples = num_samples
+        self.positive_fraction = positive_fraction
+        self.positive_iou = positive_iou
+        self.negative_iou = negative_iou
+        self.low_quality_iou = low_quality_iou
         num_anchors = len(self.anchor_ratios)
         self.rpn_conv = self._conv(channels, 3, "rpn_conv", activation="relu")
         self.rpn_objectness = self._conv(num_anchors, 1, "rpn_objectness")
@@ -104,6 +119,31 @@ class CamRpn(layers.Layer):
         )
         anchor_ids = generate_anchor_ids(pyramid, len(self.anchor_ratios))
         return CamRpnOutputs(cam_logits, objectness_logits, deltas, anchors, anchor_ids)
+
+    def sample_anchors(
+        self, outputs: CamRpnOutputs, targets: Targets, image_sizes, seeds
+    ) -> SampledAnchors:
+        """The anchors that a training step looks at.
+
+        Args:
+            outputs: of a call of this layer.
+            targets: `Targets` of the images.
+            image_sizes: [B, 2] int32.
+            seeds: [B] int64.
+        """
+        levels = sorted(outputs.anchors)
+        return sample_anchors(
+            tf.concat([outputs.anchors[level] for level in levels], axis=0),
+            outputs.anchor_ids,
+            targets,
+            image_sizes,
+            seeds,
+            num_samples=self.num_samples,
+            positive_fraction=self.positive_fraction,
+            positive_iou=self.positive_iou,
+            negative_iou=self.negative_iou,
+            low_quality_iou=self.low_quality_iou,
+        )
 
 
 def _flatten(maps, shape):

@@ -12,8 +12,6 @@ import tensorflow as tf
 from ehsod_tf.errors import ConfigError, require_choice
 from ehsod_tf.modeling import losses
 from ehsod_tf.modeling.boxes.coding import encode_boxes
-from ehsod_tf.modeling.boxes.matching import match_boxes
-from ehsod_tf.modeling.boxes.sampling import hash_priorities, sample_matches
 from ehsod_tf.modeling.cam import (
     average_cam,
     draw_cam_targets,
@@ -23,6 +21,7 @@ from ehsod_tf.modeling.cam import (
 from ehsod_tf.modeling.cam_rpn import CamRpnOutputs
 from ehsod_tf.modeling.cascade import StageOutputs
 from ehsod_tf.modeling.losses import sum_masked
+from ehsod_tf.modeling.rpn_targets import SampledAnchors
 from ehsod_tf.structures import LossTerm, Targets
 
 RPN_BETA = 1.0 / 9.0
@@ -51,8 +50,6 @@ class HybridCriterion:
         cam_sigma: linear share of a box that is positive in the CAM's target.
         mid_reduction: "sum" or "mean" of L_MID over the classes.
         proposals_normalizer: "rois" or "classes", see `confidence_cross_entropy`.
-        rpn_samples, rpn_positive_fraction, rpn_positive_iou, rpn_negative_iou,
-            rpn_low_quality_iou: assignment of anchors.
     """
 
     cam_cls: float = 0.1
@@ -69,11 +66,6 @@ class HybridCriterion:
     cam_sigma: float = 0.8
     mid_reduction: str = "sum"
     proposals_normalizer: str = "rois"
-    rpn_samples: int = 256
-    rpn_positive_fraction: float = 0.5
-    rpn_positive_iou: float = 0.7
-    rpn_negative_iou: float = 0.3
-    rpn_low_quality_iou: float = 0.3
 
     def __post_init__(self):
         for name, choices in _SWITCHES.items():
@@ -103,25 +95,25 @@ class HybridCriterion:
     def __call__(
         self,
         cam_rpn: CamRpnOutputs,
+        anchors: SampledAnchors,
         stages: list[StageOutputs],
         targets: Targets,
         image_sizes,
-        seeds,
     ) -> tuple[dict[str, LossTerm], dict[str, tf.Tensor]]:
         """Computes every term on this replica's images.
 
         Args:
             cam_rpn: outputs of `CamRpn`.
+            anchors: of `CamRpn.sample_anchors`, with the same targets.
             stages: outputs of `Cascade`, called with the same targets.
             targets: `Targets`.
             image_sizes: [B, 2] int32.
-            seeds: [B] int64 for the choice of anchors.
 
         Returns:
             (terms by name, unweighted; counts of positives by name, to be logged).
         """
         terms = self._cam_terms(cam_rpn, targets, image_sizes)
-        rpn_terms, positives = self._rpn_terms(cam_rpn, targets, image_sizes, seeds)
+        rpn_terms, positives = _compute_rpn_terms(cam_rpn, anchors, targets)
         terms |= rpn_terms
         counters = {"rpn_positives": positives}
         for index, stage in enumerate(stages, start=1):
@@ -192,44 +184,6 @@ class HybridCriterion:
         normalizer = tf.where(targets.has_boxes, num_positive, num_cells * num_present)
         return _sum_images(loss), normalizer
 
-    def _rpn_terms(self, outputs, targets, image_sizes, seeds):
-        levels = sorted(outputs.anchors)
-        anchors = tf.concat([outputs.anchors[level] for level in levels], axis=0)
-        logits = tf.concat([outputs.objectness_logits[v] for v in levels], axis=1)
-        deltas = tf.concat([outputs.deltas[level] for level in levels], axis=1)
-        matches = match_boxes(
-            anchors[tf.newaxis],
-            _find_inside(anchors, image_sizes),
-            targets.boxes,
-            targets.classes >= 0,
-            positive_iou=self.rpn_positive_iou,
-            negative_iou=self.rpn_negative_iou,
-            low_quality_iou=self.rpn_low_quality_iou,
-        )
-        positives, negatives = sample_matches(
-            matches.labels,
-            hash_priorities(seeds, outputs.anchor_ids),
-            num_samples=self.rpn_samples,
-            positive_fraction=self.rpn_positive_fraction,
-        )
-        sampled = tf.cast(positives | negatives, tf.float32)
-        bce = tf.nn.sigmoid_cross_entropy_with_logits(
-            labels=tf.cast(positives, tf.float32), logits=logits
-        )
-        # One padding row more, for batches without any box.
-        truths = tf.pad(targets.boxes, [[0, 0], [0, 1], [0, 0]])
-        matched = tf.gather(truths, matches.indices, batch_dims=1)
-        distances = losses.smooth_l1(deltas, encode_boxes(matched, anchors), RPN_BETA)
-        is_positive = tf.cast(positives, tf.float32)
-        regression = tf.reduce_sum(distances, axis=-1) * is_positive
-        num_sampled = _sum_images(sampled)
-        strong = targets.has_boxes
-        num_positives = sum_masked(_sum_images(is_positive), num_sampled, strong).total
-        return {
-            "rpn_cls": sum_masked(_sum_images(bce * sampled), num_sampled, strong),
-            "rpn_reg": sum_masked(_sum_images(regression), num_sampled, strong),
-        }, num_positives
-
     def _stage_terms(self, stage, targets):
         rois, head = stage.rois, stage.head
         num_classes = head.confidence_logits.shape[-1]
@@ -260,11 +214,26 @@ class HybridCriterion:
         }, num_positives
 
 
-def _find_inside(anchors, image_sizes):
-    """[B, A]: anchors that do not cross the border of their image."""
-    limits = tf.cast(image_sizes[:, tf.newaxis, :], tf.float32)
-    low = tf.reduce_all(anchors[:, :2] >= 0, axis=-1)
-    return low & tf.reduce_all(anchors[:, 2:] <= limits, axis=-1)
+def _compute_rpn_terms(outputs, sampled_anchors, targets):
+    levels = sorted(outputs.anchors)
+    anchors = tf.concat([outputs.anchors[level] for level in levels], axis=0)
+    logits = tf.concat([outputs.objectness_logits[v] for v in levels], axis=1)
+    deltas = tf.concat([outputs.deltas[level] for level in levels], axis=1)
+    positives, negatives, matched = sampled_anchors
+    sampled = tf.cast(positives | negatives, tf.float32)
+    bce = tf.nn.sigmoid_cross_entropy_with_logits(
+        labels=tf.cast(positives, tf.float32), logits=logits
+    )
+    distances = losses.smooth_l1(deltas, encode_boxes(matched, anchors), RPN_BETA)
+    is_positive = tf.cast(positives, tf.float32)
+    regression = tf.reduce_sum(distances, axis=-1) * is_positive
+    num_sampled = _sum_images(sampled)
+    strong = targets.has_boxes
+    num_positives = sum_masked(_sum_images(is_positive), num_sampled, strong).total
+    return {
+        "rpn_cls": sum_masked(_sum_images(bce * sampled), num_sampled, strong),
+        "rpn_reg": sum_masked(_sum_images(regression), num_sampled, strong),
+    }, num_positives
 
 
 def _sum_images(values):

@@ -1,61 +1,24 @@
 """EHSOD, assembled: one detector from boxes and image-level labels (Fig. 2)."""
 
-import dataclasses
 from typing import NamedTuple
 
 import keras
 import tensorflow as tf
 
-from ehsod_tf.errors import ConfigError, require_choice
+from ehsod_tf.errors import ConfigError
 from ehsod_tf.modeling.boxes.sampling import make_seeds
-from ehsod_tf.modeling.cam import CAM_OBJECTNESS
 from ehsod_tf.modeling.cam_rpn import CAM_LEVELS, CamRpn
 from ehsod_tf.modeling.cascade import Cascade
 from ehsod_tf.modeling.criterion import HybridCriterion
 from ehsod_tf.modeling.detections import DetectionDecoder
 from ehsod_tf.modeling.fpn import FeaturePyramid
 from ehsod_tf.modeling.losses import score_image
-from ehsod_tf.modeling.proposals import select_proposals
+from ehsod_tf.modeling.proposals import ProposalSelector
 from ehsod_tf.structures import Batch, Detections, LossTerm, Proposals
 
-# Keeps the choice of anchors independent of that of regions, which uses small salts.
-_ANCHOR_SALT = 100
-
-
-@dataclasses.dataclass(frozen=True)
-class ProposalSelector:
-    """How many proposals are made, and from what score; see `select_proposals`.
-
-    Attributes:
-        train_pre_nms_top_k, test_pre_nms_top_k: candidates a pyramid level.
-        train_max_proposals, test_max_proposals: proposals an image.
-        nms_iou: overlap above which the lower-scored box goes.
-        cam_objectness: "softmax_max", "sigmoid_max" or "none".
-    """
-
-    train_pre_nms_top_k: int = 2000
-    train_max_proposals: int = 2000
-    test_pre_nms_top_k: int = 1000
-    test_max_proposals: int = 1000
-    nms_iou: float = 0.7
-    cam_objectness: str = "softmax_max"
-
-    def __post_init__(self):
-        require_choice("proposals: cam_objectness", self.cam_objectness, CAM_OBJECTNESS)
-
-    def __call__(self, outputs, image_sizes, training: bool) -> Proposals:
-        return select_proposals(
-            outputs,
-            image_sizes,
-            pre_nms_top_k=(
-                self.train_pre_nms_top_k if training else self.test_pre_nms_top_k
-            ),
-            max_proposals=(
-                self.train_max_proposals if training else self.test_max_proposals
-            ),
-            nms_iou=self.nms_iou,
-            cam_objectness=self.cam_objectness,
-        )
+# Keeps the choice of anchors independent of that of regions, whose seeds are the
+# image's plus the number of the stage.
+_ANCHOR_SEED = 100
 
 
 class LabelScores(NamedTuple):
@@ -192,9 +155,10 @@ class Ehsod(keras.Model):
         stages = self.cascade(
             _pooled_levels(pyramid), proposals, batch.image_sizes, targets, seeds
         )
-        return self.criterion(
-            cam_rpn, stages, targets, batch.image_sizes, seeds + _ANCHOR_SALT
+        anchors = self.cam_rpn.sample_anchors(
+            cam_rpn, targets, batch.image_sizes, seeds + _ANCHOR_SEED
         )
+        return self.criterion(cam_rpn, anchors, stages, targets, batch.image_sizes)
 
     def train_step(self, batch: Batch) -> dict[str, tf.Tensor]:
         """One step of optimisation; returns global figures, equal on all replicas.

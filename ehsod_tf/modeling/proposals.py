@@ -1,16 +1,55 @@
 """From CAM-RPN outputs to the proposals that the cascade looks at (Sec. 3.1)."""
 
+import dataclasses
+
 import tensorflow as tf
 
 from ehsod_tf import ops
+from ehsod_tf.errors import require_choice
 from ehsod_tf.modeling.boxes.coding import decode_boxes
 from ehsod_tf.modeling.boxes.geometry import clip_boxes, compute_areas
-from ehsod_tf.modeling.cam import average_over_boxes, reduce_cam
+from ehsod_tf.modeling.cam import CAM_OBJECTNESS, average_over_boxes, reduce_cam
 from ehsod_tf.modeling.cam_rpn import CamRpnOutputs
 from ehsod_tf.structures import Proposals
 
 # Below any score, which is at least 0; marks candidates that are no candidates.
 _INVALID_SCORE = -1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class ProposalSelector:
+    """How many proposals are made, and from what score; see `select_proposals`.
+
+    Attributes:
+        train_pre_nms_top_k, test_pre_nms_top_k: candidates a pyramid level.
+        train_max_proposals, test_max_proposals: proposals an image.
+        nms_iou: overlap above which the lower-scored box goes.
+        cam_objectness: "softmax_max", "sigmoid_max" or "none".
+    """
+
+    train_pre_nms_top_k: int = 2000
+    train_max_proposals: int = 2000
+    test_pre_nms_top_k: int = 1000
+    test_max_proposals: int = 1000
+    nms_iou: float = 0.7
+    cam_objectness: str = "softmax_max"
+
+    def __post_init__(self):
+        require_choice("proposals: cam_objectness", self.cam_objectness, CAM_OBJECTNESS)
+
+    def __call__(self, outputs, image_sizes, training: bool) -> Proposals:
+        return select_proposals(
+            outputs,
+            image_sizes,
+            pre_nms_top_k=(
+                self.train_pre_nms_top_k if training else self.test_pre_nms_top_k
+            ),
+            max_proposals=(
+                self.train_max_proposals if training else self.test_max_proposals
+            ),
+            nms_iou=self.nms_iou,
+            cam_objectness=self.cam_objectness,
+        )
 
 
 def select_proposals(

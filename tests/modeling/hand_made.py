@@ -4,10 +4,11 @@ import numpy as np
 import tensorflow as tf
 
 from ehsod_tf.modeling.boxes.anchors import generate_anchor_ids, generate_anchors
-from ehsod_tf.modeling.cam_rpn import CamRpnOutputs
+from ehsod_tf.modeling.cam_rpn import CamRpn, CamRpnOutputs
 from ehsod_tf.modeling.cascade import StageOutputs
 from ehsod_tf.modeling.hybrid_head import HeadOutputs
 from ehsod_tf.modeling.roi_sampling import Rois
+from ehsod_tf.modeling.rpn_targets import SampledAnchors
 from ehsod_tf.structures import Targets
 
 NUM_CLASSES = 3
@@ -74,6 +75,13 @@ def make_cam_rpn(num_images=5, canvas=CANVAS, seed=0, scale=2.0) -> CamRpnOutput
         anchors=generate_anchors(pyramid),
         anchor_ids=generate_anchor_ids(pyramid),
     )
+
+
+def sample_anchors(cam_rpn: CamRpnOutputs, targets, **settings) -> SampledAnchors:
+    """The anchors of the five images that a step trains on, by `CamRpn`'s defaults."""
+    layer = CamRpn(NUM_CLASSES, channels=1, **settings)
+    seeds = tf.range(len(IMAGE_SIZES), dtype=tf.int64)
+    return layer.sample_anchors(cam_rpn, targets, IMAGE_SIZES, seeds)
 
 
 def make_stage(stds, seed=0) -> StageOutputs:

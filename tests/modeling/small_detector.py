@@ -31,13 +31,13 @@ def build_small_detector(backbone=None, num_stages=2, seed=0) -> Ehsod:
     model = Ehsod(
         backbone or build_small_backbone(8),
         FeaturePyramid(16),
-        CamRpn(NUM_CLASSES, channels=16, cam_prior=0.5),
+        CamRpn(NUM_CLASSES, channels=16, cam_prior=0.5, num_samples=32),
         Cascade(NUM_CLASSES, num_stages=num_stages, units=32, num_rois=24),
         ProposalSelector(
             train_pre_nms_top_k=60, train_max_proposals=80,
             test_pre_nms_top_k=60, test_max_proposals=40,
         ),
-        HybridCriterion(rpn_samples=32),
+        HybridCriterion(),
         DetectionDecoder(max_detections=20),
     )  # fmt: skip
     for variable in model.trainable_variables:

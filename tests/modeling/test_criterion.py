@@ -12,7 +12,6 @@ from ehsod_tf.modeling import HybridCriterion
 from ehsod_tf.modeling.cascade import STAGE_STDS
 
 STRONG = np.flatnonzero(HAS_BOXES)
-SEEDS = tf.range(5, dtype=tf.int64)
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +26,12 @@ def stages():
     ]
 
 
-def _compute(cam_rpn, stages, targets=None, **settings):
+def _compute(cam_rpn, stages, targets=None, sampling=None, **settings):
     """{name: (total, count)} and {name: counter} of the five images."""
+    targets = targets or hand_made.make_targets()
+    anchors = hand_made.sample_anchors(cam_rpn, targets, **(sampling or {}))
     terms, counters = HybridCriterion(**settings)(
-        cam_rpn, stages, targets or hand_made.make_targets(), IMAGE_SIZES, SEEDS
+        cam_rpn, anchors, stages, targets, IMAGE_SIZES
     )
     assert all(t.total.dtype == t.count.dtype == tf.float32 for t in terms.values())
     return (
@@ -105,7 +106,7 @@ def _expect_rpn(cam_rpn, assignments, sampled):
 
 def test_rpn_terms_of_all_anchors_equal_the_formula(cam_rpn, assignments):
     sampled = {b: np.flatnonzero(a > -2) for b, a in assignments[1].items()}
-    terms, counters = _compute(cam_rpn, [], rpn_samples=5000)
+    terms, counters = _compute(cam_rpn, [], sampling={"num_samples": 5000})
     expected = _expect_rpn(cam_rpn, assignments, sampled)
     assert {name: terms[name] for name in expected} == expected
     num_positives = sum((a >= 0).sum() for a in assignments[1].values())
@@ -114,13 +115,13 @@ def test_rpn_terms_of_all_anchors_equal_the_formula(cam_rpn, assignments):
 
 def test_rpn_terms_of_sampled_anchors_equal_the_formula(cam_rpn, assignments):
     """The gradient shows which anchors were sampled."""
-    settings = {"rpn_samples": 16, "rpn_positive_fraction": 0.25}
+    sampling = {"num_samples": 16, "positive_fraction": 0.25}
     levels = list(cam_rpn.objectness_logits)
+    targets = hand_made.make_targets()
+    anchors = hand_made.sample_anchors(cam_rpn, targets, **sampling)
     with tf.GradientTape() as tape:
         tape.watch(cam_rpn.objectness_logits)
-        terms, _ = HybridCriterion(**settings)(
-            cam_rpn, [], hand_made.make_targets(), IMAGE_SIZES, SEEDS
-        )
+        terms, _ = HybridCriterion()(cam_rpn, anchors, [], targets, IMAGE_SIZES)
     gradients = tape.gradient(terms["rpn_cls"].total, cam_rpn.objectness_logits)
     gradients = np.concatenate([gradients[level] for level in levels], axis=1)
     assert not gradients[~HAS_BOXES].any()
@@ -129,7 +130,7 @@ def test_rpn_terms_of_sampled_anchors_equal_the_formula(cam_rpn, assignments):
         assigned = assignments[1][b][chosen]
         assert len(chosen) == 16 and (assigned > -2).all()
         assert (assigned >= 0).sum() == min(4, (assignments[1][b] >= 0).sum())
-    terms, _ = _compute(cam_rpn, [], **settings)
+    terms, _ = _compute(cam_rpn, [], sampling=sampling)
     expected = _expect_rpn(cam_rpn, assignments, sampled)
     assert {name: terms[name] for name in expected} == expected
 

@@ -60,14 +60,17 @@ def _paste_anchors(small, garbage, field):
 @pytest.mark.parametrize("settings", [{}, {"cam_activation": "sigmoid"}])
 def test_losses_do_not_depend_on_padding_cells(small, large, settings):
     # Few samples, so that the choice of anchors has to be the same.
-    criterion = HybridCriterion(rpn_samples=32, **settings)
+    criterion, targets = HybridCriterion(**settings), hand_made.make_targets()
     (terms, counters), (large_terms, large_counters) = (
         criterion(
-            outputs, [], hand_made.make_targets(), IMAGE_SIZES,
-            tf.range(5, dtype=tf.int64),
+            outputs,
+            hand_made.sample_anchors(outputs, targets, num_samples=32),
+            [],
+            targets,
+            IMAGE_SIZES,
         )
         for outputs in (small, large)
-    )  # fmt: skip
+    )
     assert terms["rpn_cls"].count == 3 * 32
     for name, term in terms.items():
         np.testing.assert_allclose(term, large_terms[name], rtol=1e-5, err_msg=name)

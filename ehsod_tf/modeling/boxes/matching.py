@@ -17,12 +17,10 @@ class Matches(NamedTuple):
     Attributes:
         indices: [B, N] int32, row of the best ground-truth box (0 where there is none).
         labels: [B, N] int32, `POSITIVE`, `NEGATIVE` or `IGNORED`.
-        ious: [B, N] float32, overlap with that ground-truth box.
     """
 
     indices: tf.Tensor
     labels: tf.Tensor
-    ious: tf.Tensor
 
 
 def match_boxes(
@@ -72,7 +70,7 @@ def match_boxes(
         indices = tf.where(any_claim, claimants, indices)
         labels = tf.where(any_claim, POSITIVE, labels)
     labels = tf.where(boxes_valid, labels, IGNORED)
-    return Matches(indices, labels, tf.maximum(best, 0.0))
+    return Matches(indices, labels)
 
 
 def _find_low_quality_matches(ious, low_quality_iou):

@@ -10,10 +10,10 @@ import tensorflow as tf
 from ehsod_tf.modeling.boxes.matching import NEGATIVE, POSITIVE
 
 
-def make_seeds(image_ids, step, salt: int = 0):
-    """One seed an image: [B] int64 from ids [B], the training step and a use's salt."""
+def make_seeds(image_ids, step):
+    """One seed an image: [B] int64 from ids [B] and the training step."""
     step = tf.cast(step, tf.int64)
-    return _mix_bits(_mix_bits(tf.cast(image_ids, tf.int64)) + step) + salt
+    return _mix_bits(_mix_bits(tf.cast(image_ids, tf.int64)) + step)
 
 
 def hash_priorities(seeds, indices):

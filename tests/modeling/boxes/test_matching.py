@@ -29,7 +29,6 @@ def _match(boxes, truths, boxes_valid=None, truth_valid=None, **thresholds):
 
 def test_thresholds_are_inclusive_for_positives_and_exclusive_for_negatives():
     matches = _match(STRIPS, TRUTH, positive_iou=0.5, negative_iou=0.2)
-    np.testing.assert_allclose(matches.ious, [1.0, 0.7, 0.6, 0.5, 0.3, 0.2], rtol=1e-6)
     assert matches.labels.tolist() == [POSITIVE] * 4 + [IGNORED] * 2
     equal = _match(STRIPS, TRUTH, positive_iou=0.5, negative_iou=0.5)
     assert equal.labels.tolist() == [POSITIVE] * 4 + [NEGATIVE] * 2
@@ -42,7 +41,6 @@ def test_each_box_stands_for_the_truth_that_it_overlaps_most():
     truths = boxes[:4] + rng.uniform(-2, 2, [4, 4]).astype(np.float32)
     matches = _match(boxes, truths)
     ious = np.array([[oracles.compute_iou(a, b) for b in truths] for a in boxes])
-    np.testing.assert_allclose(matches.ious, ious.max(axis=1), atol=1e-6)
     overlapping = ious.max(axis=1) > 0
     np.testing.assert_array_equal(
         matches.indices[overlapping], ious.argmax(axis=1)[overlapping]
@@ -90,4 +88,4 @@ def test_without_truths_every_valid_candidate_is_negative(low_quality_iou):
         STRIPS, [], boxes_valid=[True] * 5 + [False], low_quality_iou=low_quality_iou
     )
     assert matches.labels.tolist() == [NEGATIVE] * 5 + [IGNORED]
-    assert not matches.indices.any() and not matches.ious.any()
+    assert not matches.indices.any()

@@ -99,9 +99,12 @@ def test_priorities_of_an_index_do_not_depend_on_the_other_indices():
     np.testing.assert_array_equal(alone, among.numpy()[:, [5, 17]])
 
 
-def test_seeds_differ_by_image_step_and_salt():
+def test_seeds_differ_by_image_and_step_and_leave_room_for_their_uses():
+    """The choice of anchors adds 100 to an image's seed, that of regions 0 to 3."""
     ids = np.arange(100)
     seeds = [
-        make_seeds(ids, step, salt).numpy() for step in range(20) for salt in (0, 100)
+        make_seeds(ids, step).numpy() + use
+        for step in range(20)
+        for use in (0, 1, 2, 3, 100)
     ]
-    assert len(np.unique(seeds)) == 4000
+    assert len(np.unique(seeds)) == 10_000

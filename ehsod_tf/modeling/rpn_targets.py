@@ -1,0 +1,79 @@
+"""The anchors that the region proposal network is trained on (Sec. 3.1)."""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from ehsod_tf.modeling.boxes.matching import match_boxes
+from ehsod_tf.modeling.boxes.sampling import hash_priorities, sample_matches
+from ehsod_tf.structures import Targets
+
+
+class SampledAnchors(NamedTuple):
+    """Which anchors the RPN learns from, and what it is to make of them.
+
+    Attributes:
+        positives: [B, A] bool, the sampled anchors that stand for an object.
+        negatives: [B, A] bool, the sampled anchors that stand for background.
+        matched_boxes: [B, A, 4] float32, the ground-truth box of a positive anchor.
+    """
+
+    positives: tf.Tensor
+    negatives: tf.Tensor
+    matched_boxes: tf.Tensor
+
+
+def sample_anchors(
+    anchors,
+    anchor_ids,
+    targets: Targets,
+    image_sizes,
+    seeds,
+    *,
+    num_samples: int,
+    positive_fraction: float,
+    positive_iou: float,
+    negative_iou: float,
+    low_quality_iou: float,
+) -> SampledAnchors:
+    """Chooses the anchors that the RPN trains on; the twin of `sample_rois`.
+
+    Anchors that cross the border of their image are left out. A weak image has no
+    boxes, so its anchors are all negative; the criterion does not look at them.
+
+    Args:
+        anchors: [A, 4] float32, of all levels.
+        anchor_ids: [A] int64, see `generate_anchor_ids`.
+        targets: `Targets` of the images.
+        image_sizes: [B, 2] int32.
+        seeds: [B] int64, see `ehsod_tf.modeling.boxes.sampling.make_seeds`.
+        num_samples: anchors an image.
+        positive_fraction: largest share of positives.
+        positive_iou, negative_iou, low_quality_iou: see `match_boxes`.
+    """
+    matches = match_boxes(
+        anchors[tf.newaxis],
+        _find_inside(anchors, image_sizes),
+        targets.boxes,
+        targets.classes >= 0,
+        positive_iou=positive_iou,
+        negative_iou=negative_iou,
+        low_quality_iou=low_quality_iou,
+    )
+    positives, negatives = sample_matches(
+        matches.labels,
+        hash_priorities(seeds, anchor_ids),
+        num_samples=num_samples,
+        positive_fraction=positive_fraction,
+    )
+    # One padding row more, for batches without any box.
+    truths = tf.pad(targets.boxes, [[0, 0], [0, 1], [0, 0]])
+    matched = tf.gather(truths, matches.indices, batch_dims=1)
+    return SampledAnchors(positives, negatives, matched)
+
+
+def _find_inside(anchors, image_sizes):
+    """[B, A]: anchors that do not cross the border of their image."""
+    limits = tf.cast(image_sizes[:, tf.newaxis, :], tf.float32)
+    low = tf.reduce_all(anchors[:, :2] >= 0, axis=-1)
+    return low & tf.reduce_all(anchors[:, 2:] <= limits, axis=-1)
