@@ -2,9 +2,9 @@
 
 An image is resized so that its shorter side is ``shorter_side``, or less where its
 longer side would pass ``longer_side``, and is then put into the top left corner of a
-canvas. The canvas depends on the size of that image alone, so that its batch-mates
-cannot change what the network sees, and there are few canvases, so that a train step
-is traced for few shapes.
+canvas. The canvas depends on the size of that image alone, but for the few training
+batches that images of several canvases share, and there are few canvases, so that
+convolutions see few shapes.
 """
 
 import math

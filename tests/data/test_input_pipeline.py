@@ -151,15 +151,26 @@ def test_flip_leaves_the_padding_where_it_is(make_image_set):
         assert (batch.targets.boxes[0, :, 3] <= width).all()
 
 
-def test_batch_mates_share_a_canvas_of_their_own_choice(image_set):
-    """An image is the same on its own as in any batch."""
+def test_batch_mates_share_a_canvas(make_image_set):
+    """An image is the same on its own as in any batch, but for black behind it."""
+    image_set = make_image_set([(30, 64)] * 5 + [(64, 30), (20, 20), (64, 48)])
+    sides = {"shorter_side": 32, "longer_side": 64}
     alone = {
-        batch.image_ids[0]: batch.images[0]
-        for batch in collect(build_evaluation_dataset(image_set, batch_size=1, **SIDES))
+        batch.image_ids[0]: batch
+        for batch in collect(build_evaluation_dataset(image_set, batch_size=1, **sides))
     }
-    for batch in collect(train(image_set, flip=False)):
-        for image, image_id in zip(batch.images, batch.image_ids, strict=True):
-            np.testing.assert_array_equal(image, alone[image_id])
+    num_mixed = 0
+    for batch in collect(train(image_set, batch_size=4, flip=False, **sides)):
+        canvases = [alone[i].images.shape[1:3] for i in batch.image_ids]
+        assert batch.images.shape[1:3] == tuple(np.max(canvases, axis=0))
+        num_mixed += len(set(canvases)) > 1
+        for row, image_id in enumerate(batch.image_ids):
+            own, image = alone[image_id].images[0], batch.images[row]
+            height, width, _ = own.shape
+            np.testing.assert_array_equal(image[:height, :width], own)
+            assert image.sum() == own.sum()
+            np.testing.assert_array_equal(batch.scales[row], alone[image_id].scales[0])
+    assert num_mixed
 
 
 def test_images_that_have_their_size_already(make_image_set, rng):

@@ -1,19 +1,19 @@
 """The order of a whole run, computed before it starts.
 
-A plan is an [S, B] array: row s holds the images (rows of the `ImageSet`) of step s.
-All images of a row share a canvas. A plan is a pure function of its arguments, so a
-run can be resumed, or a batch be looked at again, by its step alone.
+A plan is an [S, B] array: row s holds the images (rows of the `ImageSet`) of step s. A
+plan is a pure function of its arguments, so a run can be resumed, or a batch be looked
+at again, by its step alone.
 
 Two questions are kept apart. Which image comes next is answered by a stream of
 `image_streams`: plain shuffling, or classes in turns. How images make batches is
-answered here: by canvas, and on demand with a fixed share of strong images, which
-draws each of its parts from a stream of the same kind.
+answered by `batch_dealing`: by canvas, as far as no image has to wait too long.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 
+from ehsod_tf.data.input.batch_dealing import Share, deal
 from ehsod_tf.data.input.image_streams import draw_shuffled
 from ehsod_tf.errors import ConfigError, DataError
 
@@ -27,116 +27,84 @@ def count_steps_per_epoch(num_images: int, batch_size: int) -> int:
 
 
 def make_batch_plan(
-    canvas_of_image: np.ndarray,
+    canvases: np.ndarray,
     batch_size: int,
     epochs: int,
     seed: int,
     *,
+    is_strong: np.ndarray | None = None,
+    strong_fraction: float | None = None,
     draw: Draw = draw_shuffled,
 ) -> np.ndarray:
-    """Draws one stream of all images and groups it by canvas.
+    """Draws one stream of all images, or one of each kind, and deals them to batches.
 
-    Each canvas has a queue, and a queue that holds a batch emits it. What remains in
-    the queues at the end of an epoch (I draws) goes into the next one. With plain
-    shuffling every epoch is a permutation of its own, so in n epochs every image is
-    seen n times, but for the queues' last rest.
+    With plain shuffling every pass of a stream is a permutation of its own. No image
+    waits longer for others of its canvas than half a pass over its stream (one batch,
+    if a pass has fewer than four), so none is seen later than an epoch after its turn,
+    whatever the batch size and however rare its canvas.
 
     Args:
-        canvas_of_image: [I] integers.
+        canvases: [I, 2] (height, width) of the canvas of each image.
         batch_size: B.
         epochs: gives S = epochs * `count_steps_per_epoch`.
-        seed: seed of the stream.
+        seed: seed of the streams.
+        is_strong: [I] bool; needed with `strong_fraction` only.
+        strong_fraction: if given, the share of strong images in every batch; times B it
+            is rounded to an integer. The strong and the weak images are two streams
+            then, and the scarcer kind is seen more often. Where all images are of one
+            kind, it changes nothing.
         draw: the kind of stream.
 
     Returns:
-        [S, B] int64. A plan for fewer epochs is the beginning of one for more.
+        [S, B] int64; with `strong_fraction`, the strong images first in each row. A
+        plan for fewer epochs is the beginning of one for more.
 
     Raises:
         DataError: there is no image.
-    """
-    num_images = len(canvas_of_image)
-    if num_images == 0:
-        raise DataError("the training set holds no image; check the image list")
-    num_steps = epochs * count_steps_per_epoch(num_images, batch_size)
-    num_epochs = epochs
-    while True:
-        stream = draw(np.arange(num_images), num_epochs * num_images, (seed,))
-        plan = _fill_queues(stream, canvas_of_image[stream], batch_size)
-        if len(plan) >= num_steps:
-            return plan[:num_steps]
-        # The queues hold some images back: go on into further epochs.
-        num_epochs += max(1, num_epochs // 4)
-
-
-def _fill_queues(
-    stream: np.ndarray, queue_of_item: np.ndarray, batch_size: int
-) -> np.ndarray:
-    """Returns the full batches in the order in which the queues emit them."""
-    batches, emitted_at = [], []
-    for queue in np.unique(queue_of_item):
-        positions = np.flatnonzero(queue_of_item == queue)
-        num_batches = len(positions) // batch_size
-        rows = positions[: num_batches * batch_size].reshape(num_batches, batch_size)
-        batches.append(stream[rows])
-        emitted_at.append(rows[:, -1])
-    order = np.argsort(np.concatenate(emitted_at))
-    return np.concatenate(batches)[order].astype(np.int64)
-
-
-def fix_strong_fraction(
-    plan: np.ndarray,
-    canvas_of_image: np.ndarray,
-    is_strong: np.ndarray,
-    strong_fraction: float,
-    seed: int,
-    *,
-    draw: Draw = draw_shuffled,
-) -> np.ndarray:
-    """Refills a plan so that each batch has a fixed number of strong images.
-
-    The sequence of canvases stays. The strong and the weak images of a canvas are two
-    streams of their own; the scarcer kind is so seen more often. A canvas that has
-    images of one kind only keeps its batches.
-
-    Args:
-        plan: [S, B] of `make_batch_plan`.
-        canvas_of_image: [I] integers.
-        is_strong: [I] bool.
-        strong_fraction: share of strong images; times B it is rounded to an integer.
-        seed: seed of the streams.
-        draw: the kind of stream.
-
-    Returns:
-        [S, B] int64, the strong images first in each row.
-
-    Raises:
         ConfigError: a batch would hold strong images only, or none.
     """
-    batch_size = plan.shape[1]
+    num_images = len(canvases)
+    if num_images == 0:
+        raise DataError("the training set holds no image; check the image list")
+    num_batches = epochs * count_steps_per_epoch(num_images, batch_size)
+    kinds = {(seed,): (np.arange(num_images), batch_size)}
+    if strong_fraction is not None:
+        num_strong = _count_strong(strong_fraction, batch_size)
+        strong, weak = np.flatnonzero(is_strong), np.flatnonzero(~is_strong)
+        if len(strong) and len(weak):
+            # Without the kind in the seed, two lists of one length would be shuffled
+            # alike, and the same pairs of images would always meet.
+            kinds = {
+                (seed, 0): (strong, num_strong),
+                (seed, 1): (weak, batch_size - num_strong),
+            }
+    shares = []
+    for stream_seed, (images, quota) in kinds.items():
+        # Longer than a pass, and an image of a rare canvas would meet itself.
+        patience = max(1, count_steps_per_epoch(len(images), quota) // 2)
+        length = (num_batches + patience) * quota
+        shares.append(Share(draw(images, length, stream_seed), quota, patience))
+    return deal(shares, canvases, num_batches)
+
+
+def _count_strong(strong_fraction: float, batch_size: int) -> int:
     num_strong = round(strong_fraction * batch_size)
     if not 0 < num_strong < batch_size:
         raise ConfigError(
             f"strong_fraction {strong_fraction} of a batch of {batch_size} gives "
             f"{num_strong} strong images; choose it so that both kinds are there"
         )
-    plan = plan.copy()
-    canvas_of_step = canvas_of_image[plan[:, 0]]
-    for canvas in np.unique(canvas_of_step).tolist():
-        steps = np.flatnonzero(canvas_of_step == canvas)
-        weak, strong = (
-            np.flatnonzero((canvas_of_image == canvas) & (is_strong == kind))
-            for kind in (False, True)
-        )
-        if not len(strong) or not len(weak):
-            continue
-        for kind, images in enumerate((weak, strong)):
-            columns = slice(num_strong) if kind else slice(num_strong, None)
-            part = plan[steps, columns]
-            # Without the kind in the seed, two lists of one length would be shuffled
-            # alike, and the same pairs of images would always meet.
-            drawn = draw(images, part.size, (seed, canvas, kind))
-            plan[steps, columns] = drawn.reshape(part.shape)
-    return plan
+    return num_strong
+
+
+def find_batch_canvases(plan: np.ndarray, canvases: np.ndarray) -> np.ndarray:
+    """Returns [S, 2] (height, width), the smallest canvas that holds a whole batch.
+
+    Args:
+        plan: [S, B] rows of the image set.
+        canvases: [I, 2] of each image.
+    """
+    return canvases[plan].max(axis=1)
 
 
 def select_host_rows(batch_size: int, host_index: int, num_hosts: int) -> slice:

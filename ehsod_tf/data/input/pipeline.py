@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from ehsod_tf.data.input.batch_plan import (
-    fix_strong_fraction,
+    find_batch_canvases,
     make_batch_plan,
     make_evaluation_plan,
     select_host_rows,
@@ -74,8 +74,9 @@ def build_training_dataset(
 
     Returns:
         Dataset of `Batch`, B = batch_size / num_hosts. The images of a batch share a
-        canvas, and M is the largest number of boxes in that batch, at least 1: both
-        vary from batch to batch.
+        canvas, nearly always that of each of them, else the smallest that holds all. M
+        is the largest number of boxes in that batch, at least 1. Both vary from batch
+        to batch.
 
     Raises:
         ConfigError: `strong_fraction` or the number of hosts does not suit the batch
@@ -93,23 +94,27 @@ def build_training_dataset(
         class_aware=class_aware,
     )
     own_rows = select_host_rows(batch_size, host_index, num_hosts)
-    if cache_dir is None:
-        images = _list_files(image_set, image_set.paths, shorter_side, longer_side)
-        read = read_image
-    else:
+    files, read = image_set.paths, read_image
+    if cache_dir is not None:
         files = ensure_image_cache(image_set, cache_dir)
-        images = _list_files(image_set, files, shorter_side, longer_side)
         read = read_cached_image
+    images = _list_files(image_set, files, shorter_side, longer_side)
 
-    def load(index: tf.Tensor, is_flipped: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        return _load_image(images, index, is_flipped, read), index, is_flipped
+    def load(
+        index: tf.Tensor, is_flipped: tf.Tensor, missing: tf.Tensor
+    ) -> tuple[tf.Tensor, ...]:
+        image = _load_image(images, index, is_flipped, missing, read)
+        return image, index, is_flipped
 
     # A position is step * batch_size + row, which no two images of a run share.
     positions = np.arange(plan.size).reshape(plan.shape)[start_step:, own_rows]
     flips = draw_flips(seed, positions) & flip
+    canvases = _choose_canvases(image_set, shorter_side, longer_side)
+    batch_canvases = find_batch_canvases(plan[start_step:], canvases)
     indices = plan[start_step:, own_rows]
+    missing = batch_canvases[:, None] - _resized_sizes(images)[indices]
     dataset = tf.data.Dataset.from_tensor_slices(
-        (indices.reshape(-1), flips.reshape(-1))
+        (indices.reshape(-1), flips.reshape(-1), missing.reshape(-1, 2))
     )
     dataset = dataset.map(load, tf.data.AUTOTUNE, deterministic=True)
     columns = build_columns(image_set, shorter_side, longer_side)
@@ -132,16 +137,18 @@ def make_training_plan(
     Returns:
         [S, batch_size] int64 rows of the image set.
     """
-    canvas_of_image = _choose_canvases(image_set, shorter_side, longer_side)
     draw = draw_shuffled
     if class_aware:
         draw = functools.partial(draw_by_class, shows=image_set.image_labels == PRESENT)
-    plan = make_batch_plan(canvas_of_image, batch_size, epochs, seed, draw=draw)
-    if strong_fraction is not None:
-        plan = fix_strong_fraction(
-            plan, canvas_of_image, image_set.has_boxes, strong_fraction, seed, draw=draw
-        )
-    return plan
+    return make_batch_plan(
+        _choose_canvases(image_set, shorter_side, longer_side),
+        batch_size,
+        epochs,
+        seed,
+        is_strong=image_set.has_boxes,
+        strong_fraction=strong_fraction,
+        draw=draw,
+    )
 
 
 def build_evaluation_dataset(
@@ -158,22 +165,28 @@ def build_evaluation_dataset(
         black images, whose `image_ids` are -1 and whose labels are `UNKNOWN`.
     """
     images = _list_files(image_set, image_set.paths, shorter_side, longer_side)
-    canvas_of_image = _choose_canvases(image_set, shorter_side, longer_side)
+    num_images = len(image_set.paths)
+    canvas_of_image = _number_canvases(image_set, shorter_side, longer_side)
+    canvases = np.array(list_canvases(shorter_side, longer_side), np.int32)
     plan = make_evaluation_plan(canvas_of_image, batch_size)
     # Each batch begins with a real image, whose canvas its fillers take.
-    num_images = len(image_set.paths)
-    fillers = num_images + canvas_of_image[plan[:, :1]]
-    plan = np.where(plan < 0, fillers, plan)
+    canvas_of_batch = canvas_of_image[plan[:, :1]]
+    # A filler has no pixels: all of its canvas is missing.
+    image_sizes = np.concatenate([_resized_sizes(images), np.zeros_like(canvases)])
+    plan = np.where(plan < 0, num_images + canvas_of_batch, plan)
+    missing = canvases[canvas_of_batch] - image_sizes[plan]
 
-    def load(index: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def load(index: tf.Tensor, missing: tf.Tensor) -> tuple[tf.Tensor, ...]:
         image = tf.cond(
             index < num_images,
-            lambda: _load_image(images, index, tf.constant(False), read_image),
-            lambda: _pad(images, index, tf.zeros([0, 0, 3], images.dtype)),
+            lambda: _load_image(images, index, tf.constant(False), missing, read_image),
+            lambda: _pad(tf.zeros([0, 0, 3], images.dtype), missing),
         )
         return image, index, False
 
-    dataset = tf.data.Dataset.from_tensor_slices(plan.reshape(-1))
+    dataset = tf.data.Dataset.from_tensor_slices(
+        (plan.reshape(-1), missing.reshape(-1, 2))
+    )
     dataset = dataset.map(load, tf.data.AUTOTUNE, deterministic=True)
     columns = build_columns(image_set, shorter_side, longer_side)
     return _make_batches(dataset, columns, batch_size)
@@ -184,32 +197,37 @@ class _Images(NamedTuple):
 
     files: tf.Tensor  # [I] string
     sizes: tf.Tensor  # [I, 2, 2] int32, the original and the resized (height, width)
-    paddings: tf.Tensor  # [I + C, 3, 2] int32 as of tf.pad; at the end whole canvases
     dtype: tf.DType  # of the canvases; uint8 if no image is resized
 
 
 def _list_files(
     image_set: ImageSet, files: list[str], shorter_side: int, longer_side: int
 ) -> _Images:
-    canvases = np.array(list_canvases(shorter_side, longer_side))
     original = image_set.sizes
     resized = resized_size(original, shorter_side, longer_side).numpy()
-    canvas = canvases[_choose_canvases(image_set, shorter_side, longer_side)]
-    missing = np.concatenate([canvas - resized, canvases])
-    paddings = np.zeros([len(missing), 3, 2])
-    paddings[:, :2, 1] = missing
     # tf.data runs on the host; a column left on a GPU would be copied for each image.
     with tf.device("/cpu:0"):
         return _Images(
             files=tf.constant(files, tf.string),
             sizes=tf.constant(np.stack([original, resized], axis=1), tf.int32),
-            paddings=tf.constant(paddings, tf.int32),
             # Bytes are a quarter of the memory to move.
             dtype=tf.uint8 if (original == resized).all() else tf.float32,
         )
 
 
+def _resized_sizes(images: _Images) -> np.ndarray:
+    return images.sizes[:, 1].numpy()
+
+
 def _choose_canvases(
+    image_set: ImageSet, shorter_side: int, longer_side: int
+) -> np.ndarray:
+    """Returns the [I, 2] int32 (height, width) of each image's own canvas."""
+    canvases = np.array(list_canvases(shorter_side, longer_side), np.int32)
+    return canvases[_number_canvases(image_set, shorter_side, longer_side)]
+
+
+def _number_canvases(
     image_set: ImageSet, shorter_side: int, longer_side: int
 ) -> np.ndarray:
     sizes = tf.constant(image_set.sizes)
@@ -220,15 +238,20 @@ def _load_image(
     images: _Images,
     index: tf.Tensor,
     is_flipped: tf.Tensor,
+    missing: tf.Tensor,
     read: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
 ) -> tf.Tensor:
-    """Returns the [H, W, 3] canvas of one image, of `images.dtype`."""
+    """Returns the [H, W, 3] canvas of one image, of `images.dtype`.
+
+    Args:
+        missing: [2] int32 rows and columns of the canvas that the image does not fill.
+    """
     original_size, image_size = tf.unstack(tf.gather(images.sizes, index))
     image = read(tf.gather(images.files, index), original_size)
 
     def place(pixels: tf.Tensor) -> tf.Tensor:
         pixels = tf.cond(is_flipped, lambda: flip_image(pixels), lambda: pixels)
-        return _pad(images, index, pixels)
+        return _pad(pixels, missing)
 
     if images.dtype == tf.uint8:
         return place(image)
@@ -239,9 +262,10 @@ def _load_image(
     )
 
 
-def _pad(images: _Images, index: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
-    canvas = tf.pad(image, tf.gather(images.paddings, index))
-    return tf.ensure_shape(canvas, [None, None, 3])
+def _pad(image: tf.Tensor, missing: tf.Tensor) -> tf.Tensor:
+    # [[0, rows], [0, columns], [0, 0]]
+    paddings = tf.pad(missing[:, None], [[0, 1], [1, 0]])
+    return tf.ensure_shape(tf.pad(image, paddings), [None, None, 3])
 
 
 def _make_batches(
