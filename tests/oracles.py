@@ -107,12 +107,12 @@ def focal_loss(logit, target, alpha=0.25, gamma=2.0):
 
 
 def cam_seg(cams, image_size, boxes, classes, labels, sigma=0.8):
-    """L_CAM-seg of one image, summed over all levels and then normalised.
+    """L_CAM-seg of one image: the mean of the positive (cell, class) pairs of all
+    levels, and the sum of the negative ones over a quarter of all cells.
 
-    `boxes` is None for a weak image: absent classes are negative everywhere, and all
-    pixels of the channels of present classes count in the normaliser.
+    `boxes` is None for a weak image: absent classes are negative everywhere.
     """
-    total, normaliser = 0.0, 0
+    loss, count, num_cells = {0: 0.0, 1: 0.0}, {0: 0, 1: 0}, 0
     for level, cam in cams.items():
         target = np.full(cam.shape, -1)
         if boxes is None:
@@ -121,15 +121,13 @@ def cam_seg(cams, image_size, boxes, classes, labels, sigma=0.8):
             target = draw_cam_target(
                 boxes, classes, cam.shape[-1], cam.shape[:2], 2**level, sigma
             )
+        num_cells += target.shape[0] * target.shape[1]
         target = cut_padding(target, 2**level, image_size)
         for *cell, k in np.ndindex(*target.shape):
-            if target[*cell, k] >= 0:
-                total += focal_loss(cam[*cell, k], target[*cell, k])
-            if boxes is None:
-                normaliser += labels[k] == 1
-            else:
-                normaliser += target[*cell, k] == 1
-    return total / max(1, normaliser)
+            if (kind := target[*cell, k]) >= 0:
+                loss[kind] += focal_loss(cam[*cell, k], kind)
+                count[kind] += 1
+    return loss[1] / max(1, count[1]) + loss[0] / (0.25 * num_cells)
 
 
 def average_over_box(cell_map, box, stride):

@@ -6,7 +6,7 @@ pixels of the network input per cell.
 
 import tensorflow as tf
 
-from ehsod_tf.structures import ABSENT, PRESENT
+from ehsod_tf.structures import ABSENT
 
 CAM_OBJECTNESS = ("softmax_max", "sigmoid_max", "none")
 
@@ -149,13 +149,11 @@ def label_weak_cells(image_labels, weak_cam_target: str = "absent_negatives"):
         weak_cam_target: "absent_negatives", or "none" to leave weak images out.
 
     Returns:
-        (negative, present): two [B, K] bool masks of the channels that are negative
-        everywhere and of the ignored channels that are known to be present.
+        [B, K] bool, the channels that are negative everywhere; the others are ignored.
     """
-    present = image_labels == PRESENT
     if weak_cam_target == "none":
-        return tf.zeros_like(present), present
-    return image_labels == ABSENT, present
+        return tf.zeros_like(image_labels, tf.bool)
+    return image_labels == ABSENT
 
 
 def _merge_boxes(cells, one_hot):
