@@ -48,11 +48,10 @@ def binary_cross_entropy(y, labels):
     """-sum {y* log y + (1 - y*) log(1 - y)} over the classes whose label is known."""
     total = 0.0
     for probability, label in zip(y, labels, strict=True):
-        probability = min(max(probability, EPSILON), 1 - EPSILON)
         if label == 1:
-            total -= math.log(probability)
+            total -= math.log(probability or EPSILON)
         elif label == 0:
-            total -= math.log(1 - probability)
+            total -= math.log((1 - probability) or EPSILON)
     return total
 
 

@@ -128,8 +128,8 @@ class HybridCriterion:
     def _cam_terms(self, outputs, targets, image_sizes):
         cls, sums = 0.0, 0.0
         for level, logits in outputs.cam_logits.items():
-            probabilities = self.score_cam(level, logits, image_sizes)
-            bce = losses.binary_cross_entropy(probabilities, targets.image_labels)
+            scores = self._score_cam(level, logits, image_sizes)
+            bce = losses.binary_cross_entropy(scores, targets.image_labels)
             cls += tf.reduce_sum(bce, axis=-1)
             sums += self._segment_cam(level, logits, targets, image_sizes)
         positive, num_positive, negative, num_cells = tf.unstack(sums)
@@ -159,10 +159,13 @@ class HybridCriterion:
         shape = tf.shape(logits)[1], tf.shape(logits)[2]
         averages = average_cam(logits, mask_cells(shape, 2**level, image_sizes))
         if self.cam_activation == "softmax":
-            return tf.nn.softmax(averages)
-        return tf.sigmoid(averages)
+            return losses.score_softmax(averages)
+        return losses.score_sigmoid(averages)
 
     def _segment_cam(self, level, logits, targets, image_sizes):
+        return tf.exp(self._score_cam(level, logits, image_sizes).present)
+
+    def _score_cam(self, level, logits, image_sizes) -> losses.LogScores:
         """What one level adds to L_CAM-seg.
 
         Returns:
@@ -193,8 +196,10 @@ class HybridCriterion:
     def _stage_terms(self, stage, targets):
         rois, head = stage.rois, stage.head
         num_classes = head.confidence_logits.shape[-1]
-        g = losses.score_image(head.class_logits, head.confidence_logits, rois.valid)
-        mid = _sum_images(losses.binary_cross_entropy(g, targets.image_labels))
+        scores = losses.score_image(
+            head.class_logits, head.confidence_logits, rois.valid
+        )
+        mid = _sum_images(losses.binary_cross_entropy(scores, targets.image_labels))
         if self.mid_reduction == "mean":
             mid /= num_classes
         confidence = losses.confidence_cross_entropy(

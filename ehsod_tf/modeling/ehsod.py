@@ -131,12 +131,12 @@ class Ehsod(keras.Model):
             self.criterion.score_cam(level, logits, image_sizes)
             for level, logits in cam_rpn.cam_logits.items()
         ]
-        mid = [
-            score_image(
+        mid = []
+        for stage in stages:
+            scores = score_image(
                 stage.head.class_logits, stage.head.confidence_logits, stage.rois.valid
             )
-            for stage in stages
-        ]
+            mid.append(tf.exp(scores.present))
         return LabelScores(tf.add_n(cam) / len(cam), tf.add_n(mid) / len(mid))
 
     def compute_terms(

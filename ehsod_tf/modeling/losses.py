@@ -5,13 +5,33 @@ which images are strong: they return values per image or per element, and
 `sum_masked` alone applies the per-sample mask and forms a `LossTerm`.
 """
 
+import math
+from typing import NamedTuple
+
 import tensorflow as tf
 
-from ehsod_tf.structures import PRESENT, UNKNOWN, LossTerm
+from ehsod_tf.structures import ABSENT, PRESENT, UNKNOWN, LossTerm
 
-# Probabilities are clamped this far from 0 and 1 before a logarithm; TensorFlow's own
-# binary cross-entropy on probabilities gives infinities there.
+# Stands for a probability that is 0 whatever the network says, and so has no gradient:
+# any class in an image without proposals, and "not this class" where there is but one.
 EPSILON = 1e-6
+# Takes an element out of a log-sum-exp. Its gradient is 0, where that of -inf is NaN.
+_LOG_OF_0 = -1e9
+
+
+class LogScores(NamedTuple):
+    """Image-level scores of classes, as logarithms.
+
+    A probability rounds to 0 or 1, and its gradient vanishes, where a logit is 17 off;
+    its logarithm, and that of its complement, do not.
+
+    Attributes:
+        present: [..., K] float32, log of the probability that the class is there.
+        absent: [..., K] float32, log of the probability that it is not.
+    """
+
+    present: tf.Tensor
+    absent: tf.Tensor
 
 
 def sum_masked(values, counts, sample_mask) -> LossTerm:
@@ -29,18 +49,40 @@ def sum_masked(values, counts, sample_mask) -> LossTerm:
     return LossTerm(tf.reduce_sum(values * mask), tf.reduce_sum(counts * mask))
 
 
-def binary_cross_entropy(probabilities, image_labels):
-    """BCE of image-level probabilities against image-level labels (L_CAM-cls, L_MID).
+def score_sigmoid(logits) -> LogScores:
+    """Logarithms of the sigmoid and of its complement: two [..., K] float32."""
+    return LogScores(tf.math.log_sigmoid(logits), tf.math.log_sigmoid(-logits))
+
+
+def score_softmax(logits) -> LogScores:
+    """Logarithms of the softmax over the last axis and of its complement.
 
     Args:
-        probabilities: [..., K] float32.
+        logits: [..., K] float32.
+    """
+    log_p = tf.nn.log_softmax(logits)
+    if logits.shape[-1] == 1:
+        return LogScores(log_p, tf.fill(tf.shape(log_p), math.log(EPSILON)))
+    # 1 - p loses its digits only for the largest p: there it is the sum of the others.
+    is_top = tf.one_hot(tf.argmax(logits, axis=-1), logits.shape[-1], True, False)
+    others = tf.reduce_logsumexp(
+        tf.where(is_top, _LOG_OF_0, log_p), axis=-1, keepdims=True
+    )
+    absent = tf.math.log1p(-tf.exp(tf.where(is_top, _LOG_OF_0, log_p)))
+    return LogScores(log_p, tf.where(is_top, others, absent))
+
+
+def binary_cross_entropy(scores: LogScores, image_labels):
+    """BCE of image-level scores against image-level labels (L_CAM-cls, L_MID).
+
+    Args:
+        scores: `LogScores` of [..., K].
         image_labels: [..., K] int32, `PRESENT`, `ABSENT` or `UNKNOWN`.
 
     Returns:
         [..., K] float32; 0 where the label is unknown.
     """
-    p = tf.clip_by_value(probabilities, EPSILON, 1.0 - EPSILON)
-    loss = -tf.where(image_labels == PRESENT, tf.math.log(p), tf.math.log(1.0 - p))
+    loss = -tf.where(image_labels == PRESENT, scores.present, scores.absent)
     return tf.where(image_labels == UNKNOWN, 0.0, loss)
 
 
@@ -70,11 +112,12 @@ def smooth_l1(predictions, targets, beta: float):
     return tf.where(distance < beta, quadratic, distance - 0.5 * beta)
 
 
-def score_image(class_logits, confidence_logits, valid):
+def score_image(class_logits, confidence_logits, valid) -> LogScores:
     """The image's probability g of each class from its proposals (Sec. 3.2).
 
     ``g_c = sum_i p_ic * s_ic``, where s is the softmax over the foreground classes (no
-    background) and p the softmax over the image's valid proposals.
+    background) and p the softmax over the image's valid proposals; so
+    ``1 - g_c = sum_i p_ic * (1 - s_ic)``.
 
     Args:
         class_logits: [B, R, K + 1] float32, background last.
@@ -82,16 +125,25 @@ def score_image(class_logits, confidence_logits, valid):
         valid: [B, R] bool.
 
     Returns:
-        [B, K] float32 in [0, 1].
+        `LogScores` of [B, K].
     """
-    s = tf.nn.softmax(class_logits[..., :-1])
-    p = tf.exp(log_softmax_over_proposals(confidence_logits, valid))
-    return tf.reduce_sum(s * tf.where(valid[..., tf.newaxis], p, 0.0), axis=1)
+    s = score_softmax(class_logits[..., :-1])
+    log_p = log_softmax_over_proposals(confidence_logits, valid)
+    has_proposals = tf.reduce_any(valid, axis=1)[:, tf.newaxis]
+
+    def mix(log_s, without_proposals):
+        mixed = tf.reduce_logsumexp(log_p + log_s, axis=1)
+        # A sum of probabilities may round to a little more than 1.
+        return tf.where(has_proposals, tf.minimum(mixed, 0.0), without_proposals)
+
+    return LogScores(
+        mix(s.present, math.log(EPSILON)), mix(s.absent, math.log1p(-EPSILON))
+    )
 
 
 def log_softmax_over_proposals(confidence_logits, valid):
     """Logarithm of p: [B, R, K], normalised over the valid proposals of each image."""
-    masked = tf.where(valid[..., tf.newaxis], confidence_logits, -1e9)
+    masked = tf.where(valid[..., tf.newaxis], confidence_logits, _LOG_OF_0)
     return tf.nn.log_softmax(masked, axis=1)
 
 

@@ -38,8 +38,8 @@ def sample_anchors(
 ) -> SampledAnchors:
     """Chooses the anchors that the RPN trains on; the twin of `sample_rois`.
 
-    Anchors that cross the border of their image are left out. A weak image has no
-    boxes, so its anchors are all negative; the criterion does not look at them.
+    A weak image has no boxes, so its anchors are all negative; the criterion does not
+    look at them.
 
     Args:
         anchors: [A, 4] float32, of all levels.
@@ -66,7 +66,9 @@ def sample_anchors(
         num_samples=num_samples,
         positive_fraction=positive_fraction,
     )
-    matched = tf.gather(targets.boxes, matches.indices, batch_dims=1)
+    # One padding row more, for batches without any box.
+    truths = tf.pad(targets.boxes, [[0, 0], [0, 1], [0, 0]])
+    matched = tf.gather(truths, matches.indices, batch_dims=1)
     return SampledAnchors(positives, negatives, matched)
 
 

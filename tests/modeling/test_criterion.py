@@ -10,6 +10,7 @@ from hand_made import BOXES, CLASSES, HAS_BOXES, IMAGE_LABELS, IMAGE_SIZES, NUM_
 from ehsod_tf.errors import ConfigError
 from ehsod_tf.modeling import HybridCriterion
 from ehsod_tf.modeling.cascade import STAGE_STDS
+from ehsod_tf.structures import Targets
 
 STRONG = np.flatnonzero(HAS_BOXES)
 
@@ -191,9 +192,13 @@ def test_more_padding_rows_change_no_term(cam_rpn, stages):
     assert few == many
 
 
-def test_a_batch_of_nothing_but_padding_rows_has_finite_terms(cam_rpn):
-    nothing = hand_made.make_targets()._replace(
-        boxes=tf.zeros([5, 1, 4]), classes=tf.fill([5, 1], -1)
+def test_a_batch_without_any_ground_truth_row_has_the_terms_of_empty_images(cam_rpn):
+    """M = 0 gives what M = 4 rows of padding give."""
+    padding = hand_made.make_targets()._replace(
+        boxes=tf.zeros([5, 4, 4]), classes=tf.fill([5, 4], -1)
+    )
+    nothing = padding._replace(
+        boxes=tf.zeros([5, 0, 4]), classes=tf.zeros([5, 0], tf.int32)
     )
     terms, counters = _compute(cam_rpn, [], nothing)
     assert np.isfinite(list(terms.values())).all()
@@ -251,3 +256,4 @@ def test_misspelt_switch_is_a_config_error(switch):
 def test_too_few_stage_weights_are_a_config_error():
     with pytest.raises(ConfigError, match="3 cascade stages"):
         HybridCriterion(stages=(1.0, 0.5)).weights(3)
+    assert (terms, counters) == _compute(cam_rpn, [], padding)

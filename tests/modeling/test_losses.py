@@ -15,26 +15,57 @@ def _draw(*shape, scale=3.0):
     )
 
 
+def _differentiate(function, *values):
+    """Value and gradients of a function of tensors, as NumPy arrays."""
+    values = [tf.constant(value, tf.float32) for value in values]
+    with tf.GradientTape() as tape:
+        tape.watch(values)
+        result = function(*values)
+    return result.numpy(), [g.numpy() for g in tape.gradient(result, values)]
+
+
 def test_binary_cross_entropy_leaves_out_unknown_labels():
-    probabilities = np.array([[0.2, 0.7, 0.4], [0.9, 0.1, 0.5]], np.float32)
+    logits = _draw(2, 3)
     labels = np.array([[1, 0, -1], [-1, -1, -1]], np.int32)
-    loss = losses.binary_cross_entropy(probabilities, labels).numpy()
-    np.testing.assert_allclose(loss[0, :2], -np.log([0.2, 0.3]), rtol=1e-6)
-    assert not loss[0, 2] and not loss[1].any()
-    expected = [
-        oracles.binary_cross_entropy(*row)
-        for row in zip(probabilities, labels, strict=True)
+    for score in (losses.score_softmax, losses.score_sigmoid):
+        scores = score(tf.constant(logits))
+        loss = losses.binary_cross_entropy(scores, labels).numpy()
+        y = np.exp(scores.present)
+        np.testing.assert_allclose(
+            loss[0, :2], [-np.log(y[0, 0]), -np.log(1 - y[0, 1])], rtol=1e-5
+        )
+        assert not loss[0, 2] and not loss[1].any()
+        expected = [
+            oracles.binary_cross_entropy(*row)
+            for row in zip(y.astype(np.float64), labels, strict=True)
+        ]
+        np.testing.assert_allclose(loss.sum(axis=1), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("num_classes", [2, 5])
+@pytest.mark.parametrize("scale", [0.1, 3.0, 12.0])
+def test_softmax_scores_equal_float64(num_classes, scale):
+    logits = _draw(40, num_classes, scale=scale)
+    scores = losses.score_softmax(tf.constant(logits))
+    p = np.array([oracles.softmax(row) for row in logits.astype(np.float64)])
+    np.testing.assert_allclose(scores.present, np.log(p), rtol=1e-5, atol=1e-6)
+    others = p.sum(axis=-1, keepdims=True) - p
+    rest = [
+        [row[np.arange(num_classes) != k].sum() for k in range(num_classes)]
+        for row in p
     ]
-    np.testing.assert_allclose(loss.sum(axis=1), expected, rtol=1e-6)
+    np.testing.assert_allclose(others, rest, atol=1e-12)
+    np.testing.assert_allclose(scores.absent, np.log(rest), rtol=1e-5, atol=1e-6)
 
 
-def test_binary_cross_entropy_is_finite_at_0_and_1():
-    loss = losses.binary_cross_entropy(
-        tf.constant([0.0, 1.0, 0.0, 1.0]), tf.constant([1, 0, 0, 1])
-    )
-    # float32 has no number closer to 1 - 1e-6 than 5e-8.
-    np.testing.assert_allclose(loss[:2], -np.log([1e-6, 1e-6]), rtol=0.005)
-    np.testing.assert_allclose(loss[2:], [0, 0], atol=2e-6)
+def test_the_only_class_of_a_softmax_is_certain_and_teaches_nothing():
+    def compute(logits):
+        scores = losses.score_softmax(logits)
+        return losses.binary_cross_entropy(scores, tf.constant([[1], [0]]))
+
+    loss, (gradient,) = _differentiate(compute, [[3.0], [-3.0]])
+    np.testing.assert_allclose(loss, [[0.0], [-np.log(1e-6)]], rtol=1e-6)
+    np.testing.assert_array_equal(gradient, [[0.0], [0.0]])
 
 
 @pytest.mark.parametrize("positive", [True, False])
@@ -68,12 +99,13 @@ def test_smooth_l1_is_huber_over_beta(beta):
 def test_image_score_is_summed_over_valid_proposals_without_background():
     class_logits, confidence_logits = _draw(2, 5, 4), _draw(2, 5, 3)
     valid = np.array([[True] * 5, [True, False, True, False, False]])
-    g = losses.score_image(class_logits, confidence_logits, valid)
+    scores = losses.score_image(class_logits, confidence_logits, valid)
     for b in range(2):
         expected = oracles.score_image(
             class_logits[b][valid[b]], confidence_logits[b][valid[b]]
         )
-        np.testing.assert_allclose(g[b], expected, rtol=1e-5)
+        np.testing.assert_allclose(scores.present[b], np.log(expected), rtol=1e-5)
+        np.testing.assert_allclose(scores.absent[b], np.log1p(-expected), rtol=1e-5)
 
 
 def test_image_score_ignores_the_background_logit():
