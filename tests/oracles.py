@@ -120,8 +120,8 @@ def cam_seg(cams, image_size, boxes, classes, labels, sigma=0.8):
             target = draw_cam_target(
                 boxes, classes, cam.shape[-1], cam.shape[:2], 2**level, sigma
             )
-        num_cells += target.shape[0] * target.shape[1]
         target = cut_padding(target, 2**level, image_size)
+        num_cells += target.shape[0] * target.shape[1]
         for *cell, k in np.ndindex(*target.shape):
             if (kind := target[*cell, k]) >= 0:
                 loss[kind] += focal_loss(cam[*cell, k], kind)
@@ -147,15 +147,14 @@ def average_over_box(cell_map, box, stride):
     return total / _area(box)
 
 
-def assign_anchors(anchors, boxes, image_size, positive=0.7, negative=0.3, low=0.3):
+def assign_anchors(anchors, boxes, image_size, border_anchors=False, low=0.3):
     """For each anchor the index of its box, -1 for background, -2 for ignored."""
+    positive, negative = 0.7, 0.3
     assigned = np.full([len(anchors)], -2)
     inside = [
         i
         for i, anchor in enumerate(anchors)
-        if min(anchor) >= 0
-        and anchor[2] <= image_size[0]
-        and anchor[3] <= image_size[1]
+        if _lies_inside(anchor, image_size, border_anchors)
     ]
     ious = np.array([[compute_iou(anchors[i], box) for box in boxes] for i in inside])
     ious = ious.reshape(len(inside), len(boxes))
@@ -171,6 +170,16 @@ def assign_anchors(anchors, boxes, image_size, positive=0.7, negative=0.3, low=0
             for row in np.flatnonzero(ious[:, j] == best):
                 assigned[inside[row]] = j
     return assigned
+
+
+def _lies_inside(anchor, image_size, border_anchors):
+    if border_anchors:
+        # Some centres lie on the border exactly, but for float32 corners.
+        y, x = ((anchor[axis] + anchor[axis + 2]) / 2 + 1e-3 for axis in (0, 1))
+        return y < image_size[0] and x < image_size[1]
+    return (
+        min(anchor) >= 0 and anchor[2] <= image_size[0] and anchor[3] <= image_size[1]
+    )
 
 
 def smooth_l1(prediction, target, beta):
@@ -237,3 +246,10 @@ def head_reg(deltas, boxes, matched_boxes, classes, num_classes, stds):
         for i in range(len(classes))
         if classes[i] < num_classes
     )
+
+
+def head_absent(class_logits, labels):
+    """Mean of -log(1 - share of the absent classes) over the proposals of one image."""
+    absent = [k for k, label in enumerate(labels) if label == 0]
+    shares = [softmax(logits)[absent].sum() for logits in class_logits]
+    return sum(-math.log(1 - share) for share in shares) / max(1, len(shares))

@@ -47,6 +47,9 @@ class CamRpn(layers.Layer):
         num_samples: anchors an image that the RPN is trained on.
         positive_fraction: largest share of positives among them.
         positive_iou, negative_iou, low_quality_iou: see `match_boxes`.
+        border_anchors: whether anchors that cross the border of the image are trained
+            on. Beyond the paper: in a small image the large anchors all cross it, and
+            large objects are without a positive one.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class CamRpn(layers.Layer):
         positive_iou: float = 0.7,
         negative_iou: float = 0.3,
         low_quality_iou: float = 0.3,
+        border_anchors: bool = False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -74,6 +78,7 @@ class CamRpn(layers.Layer):
         self.positive_iou = positive_iou
         self.negative_iou = negative_iou
         self.low_quality_iou = low_quality_iou
+        self.border_anchors = border_anchors
         num_anchors = len(self.anchor_ratios)
         self.rpn_conv = self._conv(channels, 3, "rpn_conv", activation="relu")
         self.rpn_objectness = self._conv(num_anchors, 1, "rpn_objectness")
@@ -143,6 +148,7 @@ class CamRpn(layers.Layer):
             positive_iou=self.positive_iou,
             negative_iou=self.negative_iou,
             low_quality_iou=self.low_quality_iou,
+            border_anchors=self.border_anchors,
         )
 
 

@@ -53,6 +53,8 @@ class HybridCriterion:
         cam_sigma: linear share of a box that is positive in the CAM's target.
         mid_reduction: "sum" or "mean" of L_MID over the classes.
         proposals_normalizer: "rois" or "classes", see `confidence_cross_entropy`.
+        absent: weight of `absent_class_loss` in the regions of weak images, within
+            the stage; beyond the paper. 0 leaves the term out.
     """
 
     cam_cls: float = 0.1
@@ -69,10 +71,13 @@ class HybridCriterion:
     cam_sigma: float = 0.8
     mid_reduction: str = "sum"
     proposals_normalizer: str = "rois"
+    absent: float = 0.0
 
     def __post_init__(self):
         for name, choices in _SWITCHES.items():
             require_choice(f"criterion: {name}", getattr(self, name), choices)
+        if not self.absent >= 0:
+            raise ConfigError(f"criterion: absent is at least 0, got {self.absent!r}")
 
     def weights(self, num_stages: int) -> dict[str, float]:
         """Weight of every term, by name, in the order in which they are shown."""
@@ -93,6 +98,8 @@ class HybridCriterion:
             weights[f"stage{stage}_proposals"] = scale * self.proposals
             weights[f"stage{stage}_cls"] = scale * self.head_cls
             weights[f"stage{stage}_reg"] = scale * self.head_reg
+            if self.absent:
+                weights[f"stage{stage}_absent"] = scale * self.absent
         return weights
 
     def __call__(
@@ -156,6 +163,9 @@ class HybridCriterion:
         Returns:
             [B, K] float32 in [0, 1].
         """
+        return tf.exp(self._score_cam(level, logits, image_sizes).present)
+
+    def _score_cam(self, level, logits, image_sizes) -> losses.LogScores:
         shape = tf.shape(logits)[1], tf.shape(logits)[2]
         averages = average_cam(logits, mask_cells(shape, 2**level, image_sizes))
         if self.cam_activation == "softmax":
@@ -163,9 +173,6 @@ class HybridCriterion:
         return losses.score_sigmoid(averages)
 
     def _segment_cam(self, level, logits, targets, image_sizes):
-        return tf.exp(self._score_cam(level, logits, image_sizes).present)
-
-    def _score_cam(self, level, logits, image_sizes) -> losses.LogScores:
         """What one level adds to L_CAM-seg.
 
         Returns:
@@ -217,12 +224,18 @@ class HybridCriterion:
         count = _sum_images(supervised)
         one, strong = tf.ones_like(mid), targets.has_boxes
         num_positives = sum_masked(_sum_images(is_foreground), count, strong).total
-        return {
+        terms = {
             "mid": sum_masked(mid, one, tf.ones_like(strong)),
             "proposals": sum_masked(confidence, one, strong),
             "cls": sum_masked(_sum_images(cross_entropy * supervised), count, strong),
             "reg": sum_masked(_sum_images(regression), count, strong),
-        }, num_positives
+        }
+        if self.absent:
+            pushed = losses.absent_class_loss(
+                head.class_logits, rois.valid, targets.image_labels
+            )
+            terms["absent"] = sum_masked(pushed, one, ~strong)
+        return terms, num_positives
 
 
 def _compute_rpn_terms(outputs, sampled_anchors, targets):

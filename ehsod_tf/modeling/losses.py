@@ -175,3 +175,28 @@ def confidence_cross_entropy(
     else:
         divisor = tf.reduce_sum(tf.cast(valid, tf.float32), axis=-1)
     return tf.math.divide_no_nan(tf.reduce_sum(cross_entropy, axis=-1), divisor)
+
+
+def absent_class_loss(class_logits, valid, image_labels):
+    """How much of its regions an image gives to classes that its labels call absent.
+
+    ``-log(1 - m_i)``, averaged over the image's valid regions i, where m_i is the share
+    of the absent classes in the softmax over classes and background. Not in the paper.
+
+    Args:
+        class_logits: [B, R, K + 1] float32, background last.
+        valid: [B, R] bool.
+        image_labels: [B, K] int32, `PRESENT`, `ABSENT` or `UNKNOWN`.
+
+    Returns:
+        [B] float32; 0 for an image without valid regions.
+    """
+    kept = tf.pad(image_labels != ABSENT, [[0, 0], [0, 1]], constant_values=True)
+    kept_logits = tf.where(kept[:, tf.newaxis], class_logits, _LOG_OF_0)
+    losses = tf.reduce_logsumexp(class_logits, axis=-1) - tf.reduce_logsumexp(
+        kept_logits, axis=-1
+    )
+    weights = tf.cast(valid, tf.float32)
+    return tf.math.divide_no_nan(
+        tf.reduce_sum(losses * weights, axis=1), tf.reduce_sum(weights, axis=1)
+    )

@@ -35,6 +35,7 @@ def sample_anchors(
     positive_iou: float,
     negative_iou: float,
     low_quality_iou: float,
+    border_anchors: bool = False,
 ) -> SampledAnchors:
     """Chooses the anchors that the RPN trains on; the twin of `sample_rois`.
 
@@ -50,10 +51,12 @@ def sample_anchors(
         num_samples: anchors an image.
         positive_fraction: largest share of positives.
         positive_iou, negative_iou, low_quality_iou: see `match_boxes`.
+        border_anchors: whether anchors that cross the border of their image take part.
+            Those centred outside never do.
     """
     matches = match_boxes(
         anchors[tf.newaxis],
-        _find_inside(anchors, image_sizes),
+        _find_trained(anchors, image_sizes, border_anchors),
         targets.boxes,
         targets.classes >= 0,
         positive_iou=positive_iou,
@@ -72,8 +75,11 @@ def sample_anchors(
     return SampledAnchors(positives, negatives, matched)
 
 
-def _find_inside(anchors, image_sizes):
-    """[B, A]: anchors that do not cross the border of their image."""
+def _find_trained(anchors, image_sizes, border_anchors):
+    """[B, A]: anchors within the image; with `border_anchors`, those centred in it."""
     limits = tf.cast(image_sizes[:, tf.newaxis, :], tf.float32)
+    if border_anchors:
+        centres = 0.5 * (anchors[:, :2] + anchors[:, 2:])
+        return tf.reduce_all(centres < limits, axis=-1)
     low = tf.reduce_all(anchors[:, :2] >= 0, axis=-1)
     return low & tf.reduce_all(anchors[:, 2:] <= limits, axis=-1)

@@ -20,24 +20,36 @@ from ehsod_tf.structures import Batch
 NUM_CLASSES = hand_made.NUM_CLASSES
 
 
-def build_small_detector(backbone=None, num_stages=2, seed=0) -> Ehsod:
+def build_small_detector(
+    backbone=None, num_stages=2, seed=0, border_anchors=False, absent=0.0
+) -> Ehsod:
     """The detector with weights that depend on the seed alone.
 
     The output layers start large, so that scores differ by much more than rounding and
     no two implementations of a convolution can disagree on an order or a threshold; the
     CAM starts undecided, so that its negative cells weigh something.
+
+    Args:
+        backbone: a small one if not given.
+        num_stages: of the cascade.
+        seed: of the weights.
+        border_anchors: of `CamRpn`.
+        absent: of `HybridCriterion`.
     """
     keras.utils.set_random_seed(seed)
     model = Ehsod(
         backbone or build_small_backbone(8),
         FeaturePyramid(16),
-        CamRpn(NUM_CLASSES, channels=16, cam_prior=0.5, num_samples=32),
+        CamRpn(
+            NUM_CLASSES, channels=16, cam_prior=0.5, num_samples=32,
+            border_anchors=border_anchors,
+        ),
         Cascade(NUM_CLASSES, num_stages=num_stages, units=32, num_rois=24),
         ProposalSelector(
             train_pre_nms_top_k=60, train_max_proposals=80,
             test_pre_nms_top_k=60, test_max_proposals=40,
         ),
-        HybridCriterion(),
+        HybridCriterion(absent=absent),
         DetectionDecoder(max_detections=20),
     )  # fmt: skip
     for variable in model.trainable_variables:

@@ -80,12 +80,53 @@ def test_cam_seg_without_weak_targets_is_the_mean_over_strong_images(cam_rpn):
     assert terms["cam_seg"] == (pytest.approx(expected, rel=1e-4), 3)
 
 
+@pytest.mark.parametrize("num_classes", [20, 80])
+def test_cam_seg_pulls_alike_at_every_kind_of_image(num_classes):
+    """Images whose false cells are alike: a thousandth of the cells of all classes."""
+    rng = np.random.default_rng(num_classes)
+    cams = {}
+    for level in range(2, 6):
+        side = 128 // 2**level
+        is_false = rng.uniform(size=[1, side, side, num_classes]) < 0.001
+        cam = np.repeat(np.where(is_false, 6.0, -6.0), 5, axis=0)
+        cams[level] = tf.constant(cam, tf.float32)
+    outputs = hand_made.make_cam_rpn(canvas=(128, 128))._replace(cam_logits=cams)
+    # Strong with a large, a small and no object; weak with two classes and with none.
+    labels = np.zeros([5, num_classes], np.int32)
+    labels[[0, 1], 0], labels[3, :2] = 1, 1
+    targets = Targets(
+        tf.constant([[[8, 8, 120, 120]], [[60, 60, 66, 66]]] + 3 * [[[0, 0, 0, 0]]],
+                    tf.float32),
+        tf.constant([[0], [0], [-1], [-1], [-1]]),
+        tf.constant(labels),
+        tf.constant([True, True, True, False, False]),
+    )  # fmt: skip
+    sizes = tf.fill([5, 2], 128)
+    anchors = hand_made.sample_anchors(outputs, targets)
+    with tf.GradientTape() as tape:
+        tape.watch(cams)
+        terms, _ = HybridCriterion()(outputs, anchors, [], targets, sizes)
+    gradients = tape.gradient(terms["cam_seg"].total, cams).values()
+    pushed = sum(tf.reduce_sum(tf.maximum(g, 0.0), axis=[1, 2, 3]) for g in gradients)
+    pulled = sum(tf.reduce_sum(tf.maximum(-g, 0.0), axis=[1, 2, 3]) for g in gradients)
+    # 0.25 a confident false cell, over a quarter of the cells.
+    np.testing.assert_allclose(pushed, 5 * [0.001 * num_classes], rtol=0.25)
+    # The mean over what is positive, however small.
+    np.testing.assert_allclose(pulled, [0.25, 0.25, 0, 0, 0], rtol=0.05, atol=1e-6)
+
+
+@pytest.fixture(scope="module", params=[False, True])
+def border_anchors(request):
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def assignments(cam_rpn):
+def assignments(cam_rpn, border_anchors):
     """Each strong image's anchor assignment by the oracle."""
     anchors = np.concatenate(list(cam_rpn.anchors.values())).astype(np.float64)
     assigned = {
-        b: oracles.assign_anchors(anchors, BOXES[b], IMAGE_SIZES[b]) for b in STRONG
+        b: oracles.assign_anchors(anchors, BOXES[b], IMAGE_SIZES[b], border_anchors)
+        for b in STRONG
     }
     return anchors, assigned
 
@@ -105,18 +146,24 @@ def _expect_rpn(cam_rpn, assignments, sampled):
     }
 
 
-def test_rpn_terms_of_all_anchors_equal_the_formula(cam_rpn, assignments):
+def test_rpn_terms_of_all_anchors_equal_the_formula(
+    cam_rpn, assignments, border_anchors
+):
     sampled = {b: np.flatnonzero(a > -2) for b, a in assignments[1].items()}
-    terms, counters = _compute(cam_rpn, [], sampling={"num_samples": 5000})
+    sampling = {"num_samples": 5000, "border_anchors": border_anchors}
+    terms, counters = _compute(cam_rpn, [], sampling=sampling)
     expected = _expect_rpn(cam_rpn, assignments, sampled)
     assert {name: terms[name] for name in expected} == expected
     num_positives = sum((a >= 0).sum() for a in assignments[1].values())
     assert counters["rpn_positives"] == num_positives > 10
 
 
-def test_rpn_terms_of_sampled_anchors_equal_the_formula(cam_rpn, assignments):
+def test_rpn_terms_of_sampled_anchors_equal_the_formula(
+    cam_rpn, assignments, border_anchors
+):
     """The gradient shows which anchors were sampled."""
     sampling = {"num_samples": 16, "positive_fraction": 0.25}
+    sampling["border_anchors"] = border_anchors
     levels = list(cam_rpn.objectness_logits)
     targets = hand_made.make_targets()
     anchors = hand_made.sample_anchors(cam_rpn, targets, **sampling)
@@ -169,6 +216,18 @@ def test_proposals_term_is_the_mean_over_strong_images(cam_rpn, stages, normaliz
         assert terms[f"stage{index}_proposals"] == (pytest.approx(total, rel=1e-5), 3)
 
 
+def test_absent_term_is_the_mean_over_weak_images(cam_rpn, stages):
+    terms, _ = _compute(cam_rpn, stages, absent=0.5)
+    for index, stage in enumerate(stages, start=1):
+        total = 0.0
+        for b in np.flatnonzero(~HAS_BOXES):
+            class_logits = _take_valid(stage, b)[0]
+            total += oracles.head_absent(class_logits, IMAGE_LABELS[b])
+        assert terms[f"stage{index}_absent"] == (pytest.approx(total, rel=1e-5), 2)
+    without, _ = _compute(cam_rpn, stages)
+    assert {name: terms[name] for name in without} == without
+
+
 def test_head_terms_are_divided_by_all_sampled_regions_of_strong_images(
     cam_rpn, stages
 ):
@@ -201,6 +260,7 @@ def test_a_batch_without_any_ground_truth_row_has_the_terms_of_empty_images(cam_
         boxes=tf.zeros([5, 0, 4]), classes=tf.zeros([5, 0], tf.int32)
     )
     terms, counters = _compute(cam_rpn, [], nothing)
+    assert (terms, counters) == _compute(cam_rpn, [], padding)
     assert np.isfinite(list(terms.values())).all()
     assert terms["rpn_reg"] == (0.0, 3 * 256) and counters["rpn_positives"] == 0
 
@@ -239,9 +299,12 @@ def test_default_weights_are_those_of_the_paper():
     assert len(weights) == 16
 
 
-def test_every_term_has_a_weight_and_every_weight_a_term(cam_rpn, stages):
-    terms, _ = _compute(cam_rpn, stages)
-    assert set(terms) == set(HybridCriterion().weights(len(stages)))
+@pytest.mark.parametrize("absent", [0.0, 0.3])
+def test_every_term_has_a_weight_and_every_weight_a_term(cam_rpn, stages, absent):
+    terms, _ = _compute(cam_rpn, stages, absent=absent)
+    weights = HybridCriterion(absent=absent).weights(len(stages))
+    assert set(terms) == set(weights)
+    assert weights.get("stage2_absent", 0.0) == 0.5 * absent
 
 
 @pytest.mark.parametrize(
@@ -256,4 +319,8 @@ def test_misspelt_switch_is_a_config_error(switch):
 def test_too_few_stage_weights_are_a_config_error():
     with pytest.raises(ConfigError, match="3 cascade stages"):
         HybridCriterion(stages=(1.0, 0.5)).weights(3)
-    assert (terms, counters) == _compute(cam_rpn, [], padding)
+
+
+def test_negative_weight_of_absent_classes_is_a_config_error():
+    with pytest.raises(ConfigError, match="absent is at least 0, got -0.1"):
+        HybridCriterion(absent=-0.1)

@@ -118,14 +118,126 @@ def test_image_score_ignores_the_background_logit():
 
 
 def test_image_without_proposals_scores_0_with_a_finite_gradient():
-    logits = tf.constant(_draw(1, 5, 3))
-    with tf.GradientTape() as tape:
-        tape.watch(logits)
-        g = losses.score_image(_draw(1, 5, 4), logits, np.zeros([1, 5], bool))
-        loss = losses.binary_cross_entropy(g, tf.ones([1, 3], tf.int32))
-    np.testing.assert_array_equal(g, np.zeros([1, 3]))
-    np.testing.assert_allclose(loss, np.full([1, 3], -np.log(1e-6)), rtol=1e-5)
-    assert np.isfinite(tape.gradient(loss, logits)).all()
+    valid = np.zeros([1, 5], bool)
+    loss, gradients = _differentiate(
+        lambda *logits: losses.binary_cross_entropy(
+            losses.score_image(*logits, valid), tf.constant([[1, 0, 1]])
+        ),
+        _draw(1, 5, 4),
+        _draw(1, 5, 3),
+    )
+    wanted = [[-np.log(1e-6), 1e-6, -np.log(1e-6)]]
+    np.testing.assert_allclose(loss, wanted, rtol=1e-5)
+    for gradient in gradients:
+        np.testing.assert_array_equal(gradient, np.zeros_like(gradient))
+
+
+def _differentiate_mid(class_logits, confidence_logits, labels):
+    """Gradients of L_MID of one image in float64, by the chain rule.
+
+    1 - s and 1 - g are sums of what is left, which keep their digits where s is near 1.
+    """
+    num_classes = len(labels)
+    s = np.array([oracles.softmax(row[:-1]) for row in class_logits])
+    p = np.array([oracles.softmax(column) for column in confidence_logits.T]).T
+    rest = np.array(
+        [[row[np.arange(num_classes) != k].sum() for k in range(num_classes)]
+         for row in s]
+    )  # fmt: skip
+    g, not_g = (p * s).sum(axis=0), (p * rest).sum(axis=0)
+    d_g = np.where(labels == 1, -1 / g, 1 / not_g)
+    d_s = p * d_g
+    d_class = s * (d_s - (d_s * s).sum(axis=1, keepdims=True))
+    d_p = s * d_g
+    d_confidence = p * (d_p - (d_p * p).sum(axis=0))
+    return np.pad(d_class, [(0, 0), (0, 1)]), d_confidence
+
+
+@pytest.mark.parametrize("behind", [0, 5, 10, 13, 20])
+@pytest.mark.parametrize("labels", [[1, 0, 0], [1, 1, 0], [0, 1, -1]])
+def test_mid_teaches_a_class_however_far_behind_it_is(behind, labels):
+    """Class 0 is `behind` the others, and class 2 ahead, in every region."""
+    labels = np.array(labels, np.int32)
+    class_logits = _draw(1, 6, 4, scale=0.5) - np.float32([behind, 0, -behind / 2, 0])
+    confidence_logits = _draw(1, 6, 3, scale=0.5)
+    valid = np.ones([1, 6], bool)
+    _, gradients = _differentiate(
+        lambda *logits: losses.binary_cross_entropy(
+            losses.score_image(*logits, valid), labels[np.newaxis]
+        ),
+        class_logits,
+        confidence_logits,
+    )
+    known = np.where(labels == -1, 0, 1)
+    expected = _differentiate_mid(
+        class_logits[0].astype(np.float64), confidence_logits[0].astype(np.float64),
+        labels,
+    )  # fmt: skip
+    if -1 not in labels:
+        np.testing.assert_allclose(gradients[0][0], expected[0], rtol=2e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        gradients[1][0], expected[1] * known, rtol=2e-3, atol=1e-6
+    )
+    if labels[0] == 1:
+        # All of -1 reaches a class that is far behind, less where it leads already.
+        assert gradients[0][0, :, 0].sum() < -0.5
+
+
+@pytest.mark.parametrize("reach", [1.0, 10.0])
+def test_mid_summed_over_classes_pulls_alike_whatever_their_number(reach):
+    """Why "sum" stays the default of `mid_reduction`: "mean" is a K-th of it."""
+    pulls = {}
+    for num_classes in (6, 20, 80):
+        labels = np.zeros([4, num_classes], np.int32)
+        labels[:, :2] = 1
+        class_logits = _draw(4, 32, num_classes + 1, scale=reach / 10)
+        confidence_logits = _draw(4, 32, num_classes, scale=reach / 10)
+        _, (gradient, _) = _differentiate(
+            lambda *logits, labels=labels: losses.binary_cross_entropy(
+                losses.score_image(*logits, np.ones([4, 32], bool)), labels
+            ),
+            class_logits,
+            confidence_logits,
+        )
+        pulls[num_classes] = np.abs(gradient).sum() / 4
+    assert max(pulls.values()) < 1.5 * min(pulls.values())
+
+
+def test_absent_class_loss_equals_the_formula():
+    class_logits = _draw(4, 5, 4)
+    valid = np.ones([4, 5], bool)
+    valid[1, 3:] = False
+    valid[3] = False
+    labels = np.array([[1, 0, 0], [0, -1, 0], [0, 0, 0], [1, 0, 0]], np.int32)
+    loss = losses.absent_class_loss(tf.constant(class_logits), valid, labels)
+    expected = [
+        oracles.head_absent(class_logits[b][valid[b]], labels[b]) for b in range(4)
+    ]
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+    assert loss[3] == 0
+    nothing_absent = np.array([[1, -1, 1]], np.int32)
+    loss = losses.absent_class_loss(
+        tf.constant(class_logits[:1]), valid[:1], nothing_absent
+    )
+    np.testing.assert_allclose(loss, [0], atol=1e-6)
+
+
+@pytest.mark.parametrize("ahead", [0.0, 13.0, 40.0])
+def test_absent_class_loss_teaches_background_however_far_an_absent_class_leads(ahead):
+    """A region's gradient is softmax minus softmax over the kept classes."""
+    class_logits = _draw(1, 4, 4, scale=0.5) + np.float32([ahead, 0, 0, 0])
+    labels = np.array([[0, 0, -1]], np.int32)
+    _, (gradient,) = _differentiate(
+        lambda logits: losses.absent_class_loss(logits, np.ones([1, 4], bool), labels),
+        class_logits,
+    )
+    for logits, row in zip(
+        class_logits[0].astype(np.float64), gradient[0], strict=True
+    ):
+        wanted = oracles.softmax(logits)
+        wanted[2:] -= oracles.softmax(logits[2:])
+        np.testing.assert_allclose(row, wanted / 4, rtol=1e-4, atol=1e-6)
+    assert (gradient[0, :, 3] < 0).all() and (gradient[0, :, 0] > 0).all()
 
 
 @pytest.mark.parametrize("normalizer", ["rois", "classes"])

@@ -23,6 +23,8 @@ from ehsod_tf.training.strategy import (
     is_chief,
 )
 
+# Those that bring a term of their own or change the count of one.
+SWITCHES = {"border_anchors": True, "absent": 0.3}
 # Images 0 and 2 are strong. With two replicas both fall to the first in every second
 # step; with four, two replicas never have one.
 BATCHES = 5 * ([0, 1, 2, 3], [0, 2, 1, 3])
@@ -43,7 +45,7 @@ def make_dataset(start_step, host_index, num_hosts):
 
 def run(strategy):
     with strategy.scope():
-        model = small_detector.build_small_detector()
+        model = small_detector.build_small_detector(**SWITCHES)
         model.compile(optimizer=CoupledSGD(0.003), jit_compile=False)
         # A first step that also created variables would be compiled differently.
         model.optimizer.build(model.trainable_variables)

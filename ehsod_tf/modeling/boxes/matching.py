@@ -74,5 +74,5 @@ def match_boxes(
 
 
 def _find_low_quality_matches(ious, low_quality_iou):
-    best_of_target = tf.reduce_max(ious, axis=1, keepdims=True)  # [B, 1, M]
+    best_of_target = tf.reduce_max(ious, axis=1, keepdims=True)  # [B, 1, M + 1]
     return (ious == best_of_target) & (best_of_target >= low_quality_iou)
