@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -48,12 +49,16 @@ def _leave_no_bindings():
 
 
 def run(script, *arguments):
+    # As a user starts it, without the log level that the tests set for themselves.
+    environment = dict(os.environ)
+    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
     return subprocess.run(
         [sys.executable, str(ROOT / script), *arguments],
         capture_output=True,
         text=True,
         timeout=600,
         check=False,
+        env=environment,
     )
 
 
@@ -100,6 +105,28 @@ def test_training_fills_the_run_folder(trained):
     )
     assert "6 strong" in done.stdout and "6 weak" in done.stdout
     assert str(model_dir / "report.html") in done.stdout
+
+
+OUR_LINES = re.compile(
+    r"""
+      12\ images:\ 6\ strong\ .*            # the supervision and its classes
+    | class\ .*
+    | (disc|square|triangle|star|ring|cross)\ [\d.\ ]+
+    | 1\ replica.*learning\ rate\ .*
+    | training\ from\ step\ 0\ to\ step\ 4
+    | epoch\ [12]/2\ .*total_loss\ .*
+    | evaluating\ \.\.\.
+    | A[PR]\w+\ +([\d.]+|\N{EN DASH}) | AP\ +[\d.]+ |  # the figures
+    | \S+/tiny/(report.html|metrics.json|saved_model):\ .*
+    """,
+    re.VERBOSE,
+)
+
+
+def test_a_run_prints_no_line_that_is_not_ours(trained):
+    lines = (trained[1].stdout + trained[1].stderr).splitlines()
+    assert len(lines) > 20
+    assert [line for line in lines if not OUR_LINES.fullmatch(line)] == []
 
 
 def test_history_names_every_loss_term(trained):

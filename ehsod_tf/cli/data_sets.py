@@ -105,7 +105,7 @@ def convert(
 
 def download(name: str, data_dir: str, keep_archives: bool = False) -> None:
     """Fetches a public data set into the layout that the configs expect."""
-    with report_user_errors():
+    with report_user_errors(needs_tensorflow=False):
         from ehsod_tf import downloads
 
         downloads.download(name, data_dir, keep_archives=keep_archives)

@@ -4,6 +4,8 @@ import sys
 
 from ehsod_tf.cli.session import report_user_errors
 
+_WHY_NO_GPU = "  (why: TF_CPP_MIN_LOG_LEVEL=0 ehsod doctor)"
+
 
 def doctor() -> None:
     """Prints what this machine offers, and tests each compiled op on each device.
@@ -20,7 +22,7 @@ def doctor() -> None:
         cuda = tf.sysconfig.get_build_info().get("cuda_version", "none")
         print(f"TensorFlow {tf.__version__} (built for CUDA {cuda})")
         print(f"Keras      {keras.__version__}")
-        print(f"GPUs       {len(gpus)}")
+        print(f"GPUs       {len(gpus)}{'' if gpus else _WHY_NO_GPU}")
         print(f"ops        {describe_build()}")
         checks = run_self_tests()
     for check in checks:

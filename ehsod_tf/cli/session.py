@@ -1,33 +1,71 @@
 """What every command has around it: its errors told in one message, and quiet logs."""
 
 import contextlib
-import logging
+import errno
 import os
 import sys
 
-from absl import logging as absl_logging
+from ehsod_tf.cli.startup import (
+    INTERRUPTED,
+    INTERRUPTED_STATUS,
+    import_tensorflow,
+    quieten_logs,
+)
+from ehsod_tf.errors import EhsodError
 
 USER_ERROR_STATUS = 2
+# 128 + SIGPIPE, as shells have it.
+_PIPE_STATUS = 141
+_REMEDIES = {
+    errno.EACCES: "choose a place where you may write",
+    errno.EPERM: "choose a place where you may write",
+    errno.EROFS: "choose a place where you may write",
+    errno.ENOTDIR: "there is a file where a folder is needed; move it away",
+    errno.EEXIST: "there is a file where a folder is needed; move it away",
+    errno.EISDIR: "there is a folder where a file is needed; move it away",
+    errno.ENOSPC: "free some space, then start again",
+    errno.EDQUOT: "free some space, then start again",
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+}
 
 
 @contextlib.contextmanager
-def report_user_errors():
-    """Turns an `EhsodError` into a message on standard error and an exit status."""
-    _quieten_logs()
-    from ehsod_tf.errors import EhsodError
+def report_user_errors(*, needs_tensorflow: bool = True):
+    """Turns a user's error into a message on standard error and an exit status.
 
+    So it does with an error of the file system, which no data and no setting is to
+    blame for, and with Ctrl-C.
+
+    Args:
+        needs_tensorflow: import it, without its start-up lines.
+    """
+    quieten_logs()
     try:
+        if needs_tensorflow:
+            import_tensorflow()
         yield
+        sys.stdout.flush()
     except EhsodError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(USER_ERROR_STATUS)
+    except BrokenPipeError:
+        # Whoever read the output has gone, such as `head`; nothing can be said there.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(_PIPE_STATUS)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"error: {describe_os_error(error)}", file=sys.stderr)
+        sys.exit(USER_ERROR_STATUS)
+    except KeyboardInterrupt:
+        print(INTERRUPTED, file=sys.stderr)
+        sys.exit(INTERRUPTED_STATUS)
 
 
-def _quieten_logs():
-    """Leaves warnings on, and the libraries' chatter about their own progress off."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    absl_logging.get_absl_handler().addFilter(_is_worth_showing)
-
-
-def _is_worth_showing(record):
-    return record.levelno > logging.INFO or "ehsod_tf" in record.pathname
+def describe_os_error(error: OSError) -> str:
+    """The file, what is wrong with it, and what to do."""
+    names = [error.filename, error.filename2]
+    path = " -> ".join(os.fsdecode(name) for name in names if name is not None)
+    text = f"{path}: {(error.strerror or str(error)).lower()}"
+    remedy = _REMEDIES.get(error.errno)
+    return f"{text}; {remedy}" if remedy else text

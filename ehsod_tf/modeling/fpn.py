@@ -54,6 +54,11 @@ class FeaturePyramid(layers.Layer):
 
 def _upsample(coarse, fine):
     """Repeats each cell 2 x 2, cut to the shape of the finer level."""
-    doubled = tf.repeat(tf.repeat(coarse, 2, axis=1), 2, axis=2)
+    height, width = tf.shape(coarse)[1], tf.shape(coarse)[2]
+    # `tf.repeat` would do, but its gradient transposes int32, at which oneDNN grumbles.
+    doubled = tf.stack([coarse, coarse], axis=3)
+    doubled = tf.reshape(doubled, [-1, height, 2 * width, coarse.shape[-1]])
+    doubled = tf.stack([doubled, doubled], axis=2)
+    doubled = tf.reshape(doubled, [-1, 2 * height, 2 * width, coarse.shape[-1]])
     shape = tf.shape(fine)
     return doubled[:, : shape[1], : shape[2], :]

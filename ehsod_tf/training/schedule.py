@@ -6,7 +6,6 @@ from numbers import Integral, Real
 
 import keras
 import tensorflow as tf
-from absl import logging
 
 from ehsod_tf.errors import ConfigError
 
@@ -81,7 +80,7 @@ class WarmupStepDecay(keras.optimizers.schedules.LearningRateSchedule):
 def scale_learning_rate(
     learning_rate: float, batch_size: int, reference_batch_size: int
 ) -> float:
-    """Scales a learning rate linearly with the global batch, and logs both rates.
+    """Scales a learning rate linearly with the global batch.
 
     Args:
         learning_rate: the rate that suits `reference_batch_size`.
@@ -101,15 +100,7 @@ def scale_learning_rate(
     ):
         if not _is_integer(value) or value < 1:
             raise ConfigError(f"{name} must be a whole number >= 1, not {value!r}")
-    scaled = float(learning_rate) * batch_size / reference_batch_size
-    logging.info(
-        "learning rate %g (%g for a batch of %d, scaled to the batch of %d)",
-        scaled,
-        learning_rate,
-        reference_batch_size,
-        batch_size,
-    )
-    return scaled
+    return float(learning_rate) * batch_size / reference_batch_size
 
 
 def _is_integer(value):
