@@ -23,7 +23,7 @@ import gin
 
 from ehsod_tf import data, errors, modeling, training
 from ehsod_tf.errors import ConfigError, DataError, EhsodError
-from ehsod_tf.experiment import Experiment
+from ehsod_tf.runs.settings import Experiment
 
 
 def load_config(config: str, bindings: Sequence[str] = ()) -> Experiment:

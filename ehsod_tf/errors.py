@@ -25,3 +25,18 @@ def require_choice(what: str, value, choices) -> None:
     """Raises a `ConfigError` that names `what` unless `value` is one of `choices`."""
     if value not in choices:
         raise ConfigError(f"{what} is one of {', '.join(choices)}, got {value!r}")
+
+
+def require_count(what: str, value: int | None, *, optional: bool = False) -> None:
+    """Raises a `ConfigError` that names `what` unless `value` is at least 1.
+
+    Args:
+        what: the setting, for the message.
+        value: a whole number.
+        optional: None will do as well.
+    """
+    if value is None and optional:
+        return
+    if value is None or value < 1:
+        choice = ", or None" if optional else ""
+        raise ConfigError(f"{what} must be at least 1{choice}, got {value}")

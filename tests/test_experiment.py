@@ -5,7 +5,8 @@ import pytest
 
 from ehsod_tf import data
 from ehsod_tf.errors import ConfigError
-from ehsod_tf.experiment import Experiment
+from ehsod_tf.runs.data import count_steps_per_epoch, load_data, make_dataset
+from ehsod_tf.runs.settings import Experiment
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +41,9 @@ def make(scenes):
 def test_steps_of_an_epoch_may_differ_from_a_pass(make, steps, wanted):
     """Six strong images in batches of two; whatever the steps, all take their turn."""
     experiment = make(epochs=4, steps_per_epoch=steps, use_weak_images=False)
-    images = experiment.load_data(data.Findings()).training_set
-    assert experiment.count_steps_per_epoch(images) == wanted
-    batches = list(experiment.make_dataset(images, 0, 0, 1).take(4 * wanted))
+    images = load_data(experiment, data.Findings()).training_set
+    assert count_steps_per_epoch(experiment, images) == wanted
+    batches = list(make_dataset(experiment, images, 0, 0, 1).take(4 * wanted))
     assert len(batches) == 4 * wanted
     ids = np.concatenate([batch.image_ids for batch in batches])
     _, counts = np.unique(ids, return_counts=True)
@@ -51,9 +52,9 @@ def test_steps_of_an_epoch_may_differ_from_a_pass(make, steps, wanted):
 
 def test_other_steps_leave_the_order_as_it_is(make):
     """What a twin of another length has in common with a run is its beginning."""
-    images = make().load_data(data.Findings()).training_set
+    images = load_data(make(), data.Findings()).training_set
     short, long = (
-        [batch.image_ids.numpy().tolist() for batch in e.make_dataset(images, 0, 0, 1)]
+        [batch.image_ids.numpy().tolist() for batch in make_dataset(e, images, 0, 0, 1)]
         for e in (make(epochs=1), make(epochs=1, steps_per_epoch=9))
     )
     assert long[: len(short)] == short and len(long) >= 9

@@ -22,8 +22,7 @@ ALLOWED = {
     # An exported model decodes and resizes images as the data pipeline does.
     "export": NETWORK | {"data"},
 }
-ALLOWED["experiment"] = set(ALLOWED)
-ALLOWED["run"] = set(ALLOWED)
+ALLOWED["runs"] = set(ALLOWED)
 ALLOWED["config"] = set(ALLOWED)
 ALLOWED["downloads"] = {"errors"}
 ALLOWED["cli"] = set(ALLOWED)

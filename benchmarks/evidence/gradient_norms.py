@@ -14,6 +14,8 @@ import tensorflow as tf
 
 from ehsod_tf import data
 from ehsod_tf.cli.runs import load_experiment
+from ehsod_tf.runs.data import load_data, make_dataset
+from ehsod_tf.runs.model import restore_model
 
 
 def main():
@@ -25,11 +27,13 @@ def main():
     experiment = load_experiment(
         os.path.join(arguments.model_dir, "operative_config.gin")
     )
-    image_set = experiment.load_data(data.Findings()).training_set
-    model = experiment.restore_model(
-        arguments.checkpoint or arguments.model_dir, len(image_set.class_names)
+    image_set = load_data(experiment, data.Findings()).training_set
+    model = restore_model(
+        experiment,
+        arguments.checkpoint or arguments.model_dir,
+        len(image_set.class_names),
     )
-    dataset = experiment.make_dataset(image_set, 0, 0, 1).take(arguments.batches)
+    dataset = make_dataset(experiment, image_set, 0, 0, 1).take(arguments.batches)
     print(f"{'term, weighted':20} {'loss':>9} {'gradient':>9}")
     for name, (loss, norm) in measure(model, dataset).items():
         print(f"{name:20} {loss:9.4f} {norm:9.4f}")

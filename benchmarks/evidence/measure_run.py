@@ -23,7 +23,9 @@ from sklearn.metrics import average_precision_score
 from ehsod_tf.cli.runs import load_experiment
 from ehsod_tf.evaluation import Results, unscale
 from ehsod_tf.evaluation.results import merge_results
-from ehsod_tf.experiment import make_detector
+from ehsod_tf.runs.data import load_evaluation_set, make_evaluation_dataset
+from ehsod_tf.runs.evaluation import evaluate
+from ehsod_tf.runs.model import make_detector, restore_model
 from ehsod_tf.structures import PRESENT, UNKNOWN, Detections
 
 PROPOSALS = (100, 300, 1000)
@@ -43,13 +45,13 @@ def main():
     parser.add_argument("model_dir")
     model_dir = parser.parse_args().model_dir
     experiment = load_experiment(os.path.join(model_dir, "operative_config.gin"))
-    image_set = experiment.load_evaluation_set()
-    model = experiment.restore_model(model_dir, len(image_set.class_names))
+    image_set = load_evaluation_set(experiment)
+    model = restore_model(experiment, model_dir, len(image_set.class_names))
     with open(os.path.join(model_dir, "metrics.json"), encoding="utf-8") as file:
         figures = json.load(file)
     del figures["per_class"]
     figures |= measure_overlaps(os.path.join(model_dir, "detections.json"), image_set)
-    dataset = experiment.make_evaluation_dataset(image_set)
+    dataset = make_evaluation_dataset(experiment, image_set)
     figures |= measure_labels(model, dataset, image_set)
     for name, changes in _DECODERS.items():
         figures[name] = measure_decoder(experiment, model, image_set, changes)
@@ -73,7 +75,7 @@ def measure_decoder(experiment, model, image_set, changes) -> float:
     """AP50 if the detections are read from the same outputs in another way."""
     decoder = model.decoder
     model.decoder = dataclasses.replace(decoder, **changes)
-    figures, _ = experiment.evaluate(make_detector(model), image_set)
+    figures, _ = evaluate(experiment, make_detector(model), image_set)
     model.decoder = decoder
     return figures.get("AP50", figures.get("voc_ap50_area"))
 

@@ -29,7 +29,7 @@ def train(
     with report_user_errors():
         from ehsod_tf import training
         from ehsod_tf.config import format_operative_config
-        from ehsod_tf.run import train_run
+        from ehsod_tf.runs.training import train_run
 
         distribution = training.create_strategy(strategy, cross_device_ops)
         experiment = load_experiment(config, gin_bindings, data_dir, skip_bad)
@@ -75,22 +75,28 @@ def evaluate(
         ops: "stock" or "native" operations in that SavedModel.
     """
     with report_user_errors():
-        from ehsod_tf import evaluation
-        from ehsod_tf.experiment import make_detector
+        from ehsod_tf.evaluation import format_figures
+        from ehsod_tf.runs import data, evaluation, model
+        from ehsod_tf.runs.export import export_model
 
         config = config or _find_config(model_dir)
         experiment = load_experiment(config, gin_bindings, data_dir)
-        image_set = experiment.load_evaluation_set()
-        model = experiment.restore_model(
-            checkpoint or model_dir, len(image_set.class_names), averaged=averaged
+        image_set = data.load_evaluation_set(experiment)
+        detector = model.restore_model(
+            experiment,
+            checkpoint or model_dir,
+            len(image_set.class_names),
+            averaged=averaged,
         )
-        figures, results = experiment.evaluate(make_detector(model), image_set)
-        print(evaluation.format_figures(figures))
+        figures, results = evaluation.evaluate(
+            experiment, model.make_detector(detector), image_set
+        )
+        print(format_figures(figures))
         if output_dir:
-            experiment.write_evaluation(output_dir, figures, results, image_set)
+            evaluation.write_evaluation(output_dir, figures, results, image_set)
             print(f"{output_dir}: metrics.json and detections.json")
         if export:
-            experiment.export(model, image_set.class_names, export, ops)
+            export_model(experiment, detector, image_set.class_names, export, ops)
             print(f"{export}: SavedModel")
 
 
@@ -104,12 +110,16 @@ def export(
 ) -> None:
     """Writes a run's newest checkpoint, or another one, as a SavedModel."""
     with report_user_errors():
+        from ehsod_tf.runs.data import load_evaluation_set
+        from ehsod_tf.runs.export import export_model
+        from ehsod_tf.runs.model import restore_model
+
         experiment = load_experiment(_find_config(model_dir), gin_bindings)
-        class_names = experiment.load_evaluation_set().class_names
-        model = experiment.restore_model(
-            checkpoint or model_dir, len(class_names), averaged=averaged
+        class_names = load_evaluation_set(experiment).class_names
+        model = restore_model(
+            experiment, checkpoint or model_dir, len(class_names), averaged=averaged
         )
-        experiment.export(model, class_names, output, ops)
+        export_model(experiment, model, class_names, output, ops)
         print(f"{output}: SavedModel")
 
 

@@ -1,13 +1,7 @@
-"""A run from data to detector, and the folder that it leaves.
-
-The run folder holds ``operative_config.gin``, ``split.json``, ``history.csv``,
-``checkpoints/``, TensorBoard events, ``metrics.json``, ``detections.json``,
-``saved_model/`` and ``report.html``; where records of the data set were left out, also
-``left_out.csv``. Of a run on several machines, the first one writes it; the others read
-the checkpoints, so that the folder must be one that all of them see.
-"""
+"""A run from its data to its report: trains, evaluates, exports."""
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -16,8 +10,18 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from ehsod_tf import data, evaluation, training, visualization
-from ehsod_tf.experiment import Experiment, RunData, make_detector
 from ehsod_tf.modeling import Ehsod
+from ehsod_tf.runs.data import (
+    RunData,
+    count_steps_per_epoch,
+    explain_input_error,
+    load_data,
+    make_dataset,
+)
+from ehsod_tf.runs.evaluation import Evaluator
+from ehsod_tf.runs.export import export_model
+from ehsod_tf.runs.model import create_model
+from ehsod_tf.runs.settings import Experiment
 
 _SHOWN_PROBLEMS = 10
 
@@ -41,12 +45,12 @@ def train_run(
         The final figures, as in ``metrics.json``; {} on all machines but the first.
 
     Raises:
-        EhsodError: see `Experiment.load_data`, `training.train`, `Checkpoints`.
+        EhsodError: see `load_data`, `training.train`, `Checkpoints`.
         Interrupted: a signal came; the run has been saved.
     """
     is_chief = training.is_chief(strategy)
     findings = data.Findings()
-    run_data = experiment.load_data(findings)
+    run_data = load_data(experiment, findings)
     if is_chief:
         os.makedirs(model_dir, exist_ok=True)
         _tell_findings(findings, model_dir)
@@ -59,14 +63,15 @@ def train_run(
         _train(experiment, run_data, model, strategy, model_dir)
         return {}
     _write_text(os.path.join(model_dir, "operative_config.gin"), config_text())
-    evaluator = _Evaluator(experiment, model, run_data.evaluation_set, model_dir)
+    evaluator = Evaluator(experiment, model, run_data.evaluation_set, model_dir)
     history = _train(experiment, run_data, model, strategy, model_dir, evaluator)
     if evaluator.results is None:
         # The run was complete already; its figures are made again.
         evaluator()
     print(evaluation.format_figures(evaluator.figures), flush=True)
     with _exported_weights(model):
-        experiment.export(
+        export_model(
+            experiment,
             model,
             run_data.training_set.class_names,
             os.path.join(model_dir, "saved_model"),
@@ -85,40 +90,6 @@ def train_run(
     return evaluator.figures
 
 
-class _Evaluator:
-    """Evaluates the model as it is, and its moving averages where it has any.
-
-    Attributes:
-        figures: the latest; those of the averages are called ``ema_…``.
-        results: the latest detections, of the weights themselves.
-    """
-
-    def __init__(self, experiment, model, image_set, model_dir):
-        self.figures, self.results = {}, None
-        self._experiment = experiment
-        self._model = model
-        # Reads the weights as they are at each call, averaged ones too.
-        self._detector = make_detector(model)
-        self._image_set = image_set
-        self._model_dir = model_dir
-
-    def __call__(self) -> dict:
-        figures, self.results = self._evaluate()
-        if training.keeps_ema(self._model):
-            with training.ema_weights(self._model):
-                averaged, _ = self._evaluate()
-            del averaged["per_class"]
-            figures |= {f"ema_{name}": value for name, value in averaged.items()}
-        self.figures = figures
-        self._experiment.write_evaluation(
-            self._model_dir, figures, self.results, self._image_set
-        )
-        return figures
-
-    def _evaluate(self):
-        return self._experiment.evaluate(self._detector, self._image_set)
-
-
 def _create_model(experiment, run_data, strategy, model_dir) -> Ehsod:
     """Builds and compiles the model, from another run's weights where so configured.
 
@@ -126,9 +97,9 @@ def _create_model(experiment, run_data, strategy, model_dir) -> Ehsod:
     """
     is_new = not training.has_checkpoints(_locate_checkpoints(model_dir))
     image_set = run_data.training_set
-    steps_per_epoch = experiment.count_steps_per_epoch(image_set)
+    steps_per_epoch = count_steps_per_epoch(experiment, image_set)
     with strategy.scope():
-        model = experiment.create_model(len(image_set.class_names), steps_per_epoch)
+        model = create_model(experiment, len(image_set.class_names), steps_per_epoch)
         if experiment.initial_weights and is_new:
             transfer = training.transfer_weights(
                 model, experiment.initial_weights, image_set.class_names
@@ -157,21 +128,17 @@ def _train(experiment, run_data, model, strategy, model_dir, evaluator=None):
     ]
     return training.train(
         model,
-        lambda start_step, host_index, num_hosts: experiment.make_dataset(
-            image_set, start_step, host_index, num_hosts
-        ),
+        functools.partial(make_dataset, experiment, image_set),
         strategy=strategy,
         epochs=experiment.epochs,
-        steps_per_epoch=experiment.count_steps_per_epoch(image_set),
+        steps_per_epoch=count_steps_per_epoch(experiment, image_set),
         checkpoints=checkpoints,
         save_every=experiment.save_every,
         callbacks=callbacks if is_chief else [],
         evaluate=evaluator,
         evaluate_every=experiment.evaluate_every,
         dump_dir=model_dir if is_chief else None,
-        explain_input_error=lambda step: experiment.explain_input_error(
-            image_set, step
-        ),
+        explain_input_error=functools.partial(explain_input_error, experiment, image_set),
     )
 
 
