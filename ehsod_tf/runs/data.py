@@ -1,0 +1,163 @@
+"""The images of a run: read, checked, put under supervision, and made into batches."""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from ehsod_tf import data, evaluation
+from ehsod_tf.errors import ConfigError
+from ehsod_tf.runs.settings import Experiment
+from ehsod_tf.structures import ImageSet
+
+
+class RunData(NamedTuple):
+    """The images of a run.
+
+    Attributes:
+        training_set: under this run's supervision: weak images have lost their boxes.
+        evaluation_set: every image strong, with the same classes.
+        split: who is strong.
+    """
+
+    training_set: ImageSet
+    evaluation_set: ImageSet
+    split: data.Split
+
+
+def load_data(experiment: Experiment, findings: data.Findings) -> RunData:
+    """Reads and checks both sets and puts the training set under supervision.
+
+    Args:
+        experiment: the settings.
+        findings: takes the notes, and with `skip_bad` the problems.
+
+    Raises:
+        DataError: something is wrong with the data and `skip_bad` is not set.
+        ConfigError: the two sets have different classes, or fewer images than a batch.
+    """
+    training_set = _load_set(experiment, experiment.read_training_set, findings)
+    evaluation_set = _load_set(experiment, experiment.read_evaluation_set, findings)
+    _require_same_classes(training_set, evaluation_set)
+    training_set = data.leave_out_shared_images(
+        training_set, evaluation_set, findings=findings
+    )
+    _require_sound(experiment, findings)
+    evaluation.check_ground_truth(evaluation_set)
+    split = _choose_split(experiment, training_set)
+    training_set = data.apply_split(
+        training_set, split, findings=findings if experiment.skip_bad else None
+    )
+    if not experiment.use_weak_images:
+        training_set = data.select_images(training_set, training_set.has_boxes)
+    if len(training_set.image_ids) < experiment.batch_size:
+        raise ConfigError(
+            f"Experiment.batch_size is {experiment.batch_size}, but there are only "
+            f"{len(training_set.image_ids)} training images"
+        )
+    return RunData(training_set, evaluation_set, split)
+
+
+def load_evaluation_set(experiment: Experiment) -> ImageSet:
+    """The checked evaluation images."""
+    findings = data.Findings()
+    image_set = _load_set(experiment, experiment.read_evaluation_set, findings)
+    _require_sound(experiment, findings)
+    evaluation.check_ground_truth(image_set)
+    return image_set
+
+
+def count_steps_per_epoch(experiment: Experiment, image_set: ImageSet) -> int:
+    """The steps after which the run evaluates and saves."""
+    return experiment.steps_per_epoch or _count_steps_per_pass(experiment, image_set)
+
+
+def make_dataset(
+    experiment: Experiment,
+    image_set: ImageSet,
+    start_step: int,
+    host_index: int,
+    num_hosts: int,
+) -> tf.data.Dataset:
+    """This machine's rows of the training batches from `start_step` on."""
+    return data.build_training_dataset(
+        image_set,
+        **_plan_arguments(experiment, image_set),
+        start_step=start_step,
+        flip=experiment.flip,
+        cache_dir=experiment.image_cache,
+        host_index=host_index,
+        num_hosts=num_hosts,
+    )
+
+
+def make_evaluation_dataset(
+    experiment: Experiment, image_set: ImageSet
+) -> tf.data.Dataset:
+    """Every image once, in batches of `evaluation_batch_size`."""
+    return data.build_evaluation_dataset(
+        image_set,
+        batch_size=experiment.evaluation_batch_size,
+        shorter_side=experiment.shorter_side,
+        longer_side=experiment.longer_side,
+    )
+
+
+def explain_input_error(experiment: Experiment, image_set: ImageSet, step: int) -> None:
+    """Names unreadable images of a step, from 0, whose batch could not be had.
+
+    Raises:
+        DataError: there are such images. If not, the error has another reason.
+    """
+    data.explain_input_error(image_set, step, **_plan_arguments(experiment, image_set))
+
+
+def _load_set(experiment: Experiment, read: Callable, findings) -> ImageSet:
+    return data.validate(
+        read(findings=findings), check_pixels=experiment.check_pixels, findings=findings
+    )
+
+
+def _require_sound(experiment: Experiment, findings) -> None:
+    if not experiment.skip_bad:
+        data.raise_problems(findings.problems)
+
+
+def _require_same_classes(training_set: ImageSet, evaluation_set: ImageSet) -> None:
+    if evaluation_set.class_names != training_set.class_names:
+        raise ConfigError(
+            "the evaluation set's classes differ from the training set's: "
+            f"{', '.join(evaluation_set.class_names)} against "
+            f"{', '.join(training_set.class_names)}; name them in the config"
+        )
+
+
+def _choose_split(experiment: Experiment, image_set: ImageSet) -> data.Split:
+    if experiment.split_file:
+        return data.read_split(experiment.split_file)
+    return data.make_split(
+        image_set,
+        experiment.strong_percent,
+        experiment.split_seed,
+        stratified=experiment.stratified_split,
+    )
+
+
+def _plan_arguments(experiment: Experiment, image_set: ImageSet) -> dict:
+    steps_per_epoch = count_steps_per_epoch(experiment, image_set)
+    passes = experiment.epochs * steps_per_epoch
+    passes /= _count_steps_per_pass(experiment, image_set)
+    return {
+        "batch_size": experiment.batch_size,
+        "shorter_side": experiment.shorter_side,
+        "longer_side": experiment.longer_side,
+        "seed": experiment.seed,
+        "epochs": math.ceil(passes),
+        "strong_fraction": experiment.strong_fraction,
+        "class_aware": experiment.class_aware,
+    }
+
+
+def _count_steps_per_pass(experiment: Experiment, image_set: ImageSet) -> int:
+    return data.count_steps_per_epoch(len(image_set.image_ids), experiment.batch_size)

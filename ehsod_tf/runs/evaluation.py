@@ -1,0 +1,77 @@
+"""The evaluation of a run's detector, during training and afterwards."""
+
+import os
+from collections.abc import Callable
+
+from ehsod_tf import data, evaluation, training
+from ehsod_tf.modeling import Ehsod
+from ehsod_tf.runs.data import make_evaluation_dataset
+from ehsod_tf.runs.model import make_detector
+from ehsod_tf.runs.settings import Experiment
+from ehsod_tf.structures import ImageSet
+
+
+def evaluate(experiment: Experiment, detector: Callable, image_set: ImageSet):
+    """Returns the figures and the `Results` in original pixels.
+
+    Args:
+        experiment: the settings.
+        detector: of `make_detector`; it is traced at its first use only.
+        image_set: the evaluation images.
+
+    Raises:
+        DataError: images cannot be read; all such are named.
+    """
+    batches = data.name_unreadable_images(
+        make_evaluation_dataset(experiment, image_set), image_set
+    )
+    return evaluation.evaluate(detector, batches, image_set, metrics=experiment.metrics)
+
+
+def write_evaluation(folder: str, figures, results, image_set: ImageSet) -> None:
+    """Writes ``metrics.json`` and ``detections.json``."""
+    os.makedirs(folder, exist_ok=True)
+    evaluation.write_metrics(os.path.join(folder, "metrics.json"), figures)
+    evaluation.write_detections(
+        os.path.join(folder, "detections.json"), results, image_set
+    )
+
+
+class Evaluator:
+    """Evaluates the model as it is, and its moving averages where it has any.
+
+    Args:
+        experiment: the settings.
+        model: the detector, whose weights are read anew at each call.
+        image_set: the evaluation images.
+        model_dir: the run folder, which gets the figures and the detections.
+
+    Attributes:
+        figures: the latest; those of the averages are called ``ema_…``.
+        results: the latest detections, of the weights themselves.
+    """
+
+    def __init__(
+        self, experiment: Experiment, model: Ehsod, image_set: ImageSet, model_dir: str
+    ):
+        self.figures, self.results = {}, None
+        self._experiment = experiment
+        self._model = model
+        # Reads the weights as they are at each call, averaged ones too.
+        self._detector = make_detector(model)
+        self._image_set = image_set
+        self._model_dir = model_dir
+
+    def __call__(self) -> dict:
+        figures, self.results = self._evaluate()
+        if training.keeps_ema(self._model):
+            with training.ema_weights(self._model):
+                averaged, _ = self._evaluate()
+            del averaged["per_class"]
+            figures |= {f"ema_{name}": value for name, value in averaged.items()}
+        self.figures = figures
+        write_evaluation(self._model_dir, figures, self.results, self._image_set)
+        return figures
+
+    def _evaluate(self):
+        return evaluate(self._experiment, self._detector, self._image_set)

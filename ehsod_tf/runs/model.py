@@ -1,0 +1,73 @@
+"""The detector of a run: built, compiled, or restored from a checkpoint."""
+
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+from absl import logging
+
+from ehsod_tf import training
+from ehsod_tf.modeling import Ehsod
+from ehsod_tf.runs.settings import Experiment
+from ehsod_tf.structures import Batch
+
+
+def create_model(
+    experiment: Experiment, num_classes: int, steps_per_epoch: int
+) -> Ehsod:
+    """Builds and compiles the model; call it inside the strategy's scope."""
+    keras.utils.set_random_seed(experiment.seed)
+    if experiment.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    model = _build_model(experiment, num_classes)
+    schedule = training.WarmupStepDecay(
+        experiment.scaled_learning_rate,
+        boundaries=[
+            round(epoch * steps_per_epoch) for epoch in experiment.decay_epochs
+        ],
+        warmup_steps=experiment.warmup_steps,
+    )
+    optimizer = experiment.build_optimizer(schedule)
+    if experiment.dtype_policy == "mixed_float16":
+        optimizer = training.ReplicatedLossScale(optimizer)
+    model.compile(optimizer=optimizer, jit_compile=False)
+    return model
+
+
+def restore_model(
+    experiment: Experiment,
+    checkpoint: str,
+    num_classes: int,
+    *,
+    averaged: bool = False,
+) -> Ehsod:
+    """Builds the model and loads weights from a checkpoint or a run folder.
+
+    Args:
+        experiment: the settings.
+        checkpoint: see `training.find_checkpoint`.
+        num_classes: K.
+        averaged: load the moving averages of the weights.
+    """
+    model = _build_model(experiment, num_classes)
+    step = training.restore_weights(model, checkpoint, averaged=averaged)
+    logging.info("restored the weights of step %d from %s", step, checkpoint)
+    return model
+
+
+def make_detector(model: Ehsod) -> Callable:
+    """The model as a compiled function from `Batch` to `Detections`."""
+
+    @tf.function(reduce_retracing=True)
+    def detect(images, image_sizes):
+        return model.detect(images, image_sizes)
+
+    def detect_batch(batch: Batch):
+        return detect(batch.images, batch.image_sizes)
+
+    return detect_batch
+
+
+def _build_model(experiment: Experiment, num_classes: int) -> Ehsod:
+    keras.config.set_dtype_policy(experiment.dtype_policy)
+    return experiment.build_model(num_classes)
