@@ -100,9 +100,32 @@ def focal_loss(logits, positive, alpha=0.25, gamma=2.0):
         [...] float32.
     """
     # With z = +logit for positives and -logit for negatives, both terms of the formula
-    # are -alpha * (1 - sigmoid(z)) ** gamma * log(sigmoid(z)).
-    z = tf.where(positive, logits, -logits)
-    return -alpha * tf.sigmoid(-z) ** gamma * tf.math.log_sigmoid(z)
+    # are -alpha * (1 - sigmoid(z)) ** gamma * log(sigmoid(z)). The sign is a factor,
+    # not a choice by tf.where: that would bring scalars beside maps into the gradient,
+    # which TensorFlow's layout optimiser takes for an error.
+    minus_z = logits * (1.0 - 2.0 * tf.cast(positive, logits.dtype))
+    return alpha * _modulated_entropy(minus_z, gamma)
+
+
+def _modulated_entropy(minus_z, gamma):
+    """``-sigmoid(-z) ** gamma * log(sigmoid(z))``.
+
+    Its gradient is written out: half the passes over the maps that TensorFlow's takes.
+    """
+
+    @tf.custom_gradient
+    def compute(minus_z):
+        missing = tf.sigmoid(minus_z)
+        entropy = tf.math.softplus(minus_z)
+        modulation = missing**gamma
+
+        def differentiate(upstream):
+            slope = gamma * (1.0 - missing) * entropy + missing
+            return upstream * modulation * slope
+
+        return modulation * entropy, differentiate
+
+    return compute(minus_z)
 
 
 def smooth_l1(predictions, targets, beta: float):

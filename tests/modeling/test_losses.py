@@ -85,6 +85,20 @@ def test_focal_loss_and_its_gradient_are_finite_for_huge_logits():
     np.testing.assert_allclose(tape.gradient(loss, logits), [-0.25, 0, 0, 0.25])
 
 
+@pytest.mark.parametrize("gamma", [0.0, 1.5, 2.0])
+def test_gradient_of_the_focal_loss_is_that_of_its_formula(gamma):
+    logits = tf.constant(np.linspace(-8, 8, 40), tf.float32)
+    positive = tf.constant(np.arange(40) % 3 == 0)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(logits)
+        z = tf.where(positive, logits, -logits)
+        formula = -0.25 * tf.sigmoid(-z) ** gamma * tf.math.log_sigmoid(z)
+        loss = losses.focal_loss(logits, positive, gamma=gamma)
+    np.testing.assert_allclose(loss, formula, rtol=1e-5)
+    expected = tape.gradient(formula, logits)
+    np.testing.assert_allclose(tape.gradient(loss, logits), expected, atol=1e-6)
+
+
 @pytest.mark.parametrize("beta", [1 / 9, 1.0])
 def test_smooth_l1_is_huber_over_beta(beta):
     predictions, targets = _draw(50, scale=1.0), _draw(50, 1, scale=1.0)[:, 0]
