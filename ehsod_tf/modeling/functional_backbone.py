@@ -12,6 +12,7 @@ import tensorflow as tf
 from keras import layers
 
 from ehsod_tf.errors import ConfigError, require_choice
+from ehsod_tf.modeling.batch_norm_folding import run_folded
 
 LEVELS = (2, 3, 4, 5)
 
@@ -31,7 +32,8 @@ class FunctionalBackbone(layers.Layer):
             stem and the first stage, as detectors of the paper's time do.
 
     Batch normalisation always runs in inference mode: detection batches are too small
-    for batch statistics. Its scale and shift are trained above `frozen_level`.
+    for batch statistics. Its scale and shift are trained above `frozen_level`. After a
+    convolution it is computed as part of that, see `batch_norm_folding`.
     """
 
     def __init__(
@@ -76,9 +78,7 @@ class FunctionalBackbone(layers.Layer):
         """[B, H, W, 3] RGB in [0, 255] -> {level: [B, H / 2**l, W / 2**l, C_l]}."""
         images = self.preprocess(tf.cast(images, tf.float32))
         images = tf.cast(images, self.compute_dtype)
-        # Said outright, it wins over the training mode of the caller and over one that
-        # the network was built with, in nested models and layers too.
-        features = self.network(images, training=False)
+        features = run_folded(self.network, images)
         return dict(zip(LEVELS, features, strict=True))
 
 

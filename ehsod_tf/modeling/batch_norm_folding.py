@@ -1,0 +1,151 @@
+"""Batch normalisation of fixed statistics, folded into the convolution before it.
+
+With fixed mean m and variance v, the normalisation of ``conv(x) + b`` is a convolution
+by ``kernel * gain`` plus ``beta + (b - m) * gain``, where gain is
+``gamma / sqrt(v + eps)``. The factor goes to the kernel, which is small, and no pass
+over the activation is left; TensorFlow fuses convolution, bias and ReLU into one. The
+product is made in every step of the variables that the network has anyway: they are
+trained and stored as if nothing were folded.
+"""
+
+import collections
+
+import keras
+import tensorflow as tf
+from keras import layers
+from keras.src.models.functional import Functional
+
+
+def find_foldable(network: keras.Model) -> dict[int, layers.BatchNormalization]:
+    """Which convolutions of a functional network take up a batch normalisation.
+
+    One does if the normalisation alone reads its result, and each of the two is called
+    once.
+
+    Returns:
+        {id of a convolution: the `BatchNormalization` after it}.
+    """
+    readers, calls = collections.defaultdict(list), collections.Counter()
+    for node in _walk(network):
+        calls[id(node.operation)] += 1
+        for tensor in node.input_tensors:
+            readers[id(tensor)].append(node.operation)
+    for tensor in network.outputs:
+        readers[id(tensor)].append(network)
+    pairs = {}
+    for node in _walk(network):
+        conv = node.operation
+        if not _is_plain_convolution(conv) or calls[id(conv)] > 1:
+            continue
+        norm, *others = readers[id(node.output_tensors[0])]
+        if not others and _is_channel_norm(norm) and calls[id(norm)] == 1:
+            pairs[id(conv)] = norm
+    return pairs
+
+
+def run_folded(network: keras.Model, inputs):
+    """Calls a functional network in inference mode, with what can be folded folded.
+
+    Nested functional networks are treated alike.
+
+    Returns:
+        What ``network(inputs, training=False)`` returns, up to rounding.
+    """
+    pairs = find_foldable(network)
+    folded = {id(norm) for norm in pairs.values()}
+
+    # A walk over the graph also passes masks, which none of these have.
+    def choose(operation):
+        if id(operation) in pairs:
+            return lambda x, **_: convolve_normalized(
+                operation, pairs[id(operation)], x
+            )
+        if id(operation) in folded:
+            return lambda x, **_: x
+        if _is_functional(operation):
+            return lambda x, **_: run_folded(operation, x)
+        return _in_inference_mode(operation)
+
+    # Keras's own walk, with other calls; private, as is all of it that knows the graph.
+    return network._run_through_graph(inputs, operation_fn=choose)
+
+
+def convolve_normalized(conv, norm, inputs):
+    """The convolution of a layer and the normalisation of another as one operation.
+
+    Args:
+        conv: `Conv2D` or `DepthwiseConv2D` without an activation.
+        norm: `BatchNormalization` over the channels.
+        inputs: [B, H, W, C].
+
+    Returns:
+        [B, H', W', C'] of the convolution's compute type; the product of kernel and
+        gain is formed in the variables' own type.
+    """
+    gain = tf.math.rsqrt(norm.moving_variance + norm.epsilon)
+    if norm.scale:
+        gain = gain * norm.gamma
+    mean = norm.moving_mean
+    if conv.use_bias:
+        mean = mean - conv.bias
+    bias = -mean * gain
+    if norm.center:
+        bias = norm.beta + bias
+    kernel, dtype = conv.kernel, conv.compute_dtype
+    if isinstance(conv, layers.DepthwiseConv2D):
+        gain = tf.reshape(gain, kernel.shape[2:])  # [channels, multiplier]
+    kernel = tf.cast(kernel * gain, dtype)
+    outputs = _CONVOLVE[type(conv)](conv, tf.cast(inputs, dtype), kernel)
+    return tf.nn.bias_add(outputs, tf.cast(bias, dtype))
+
+
+def _convolve(conv, inputs, kernel):
+    return conv.convolution_op(inputs, kernel)
+
+
+def _convolve_depthwise(conv, inputs, kernel):
+    return keras.ops.depthwise_conv(
+        inputs,
+        kernel,
+        strides=conv.strides,
+        padding=conv.padding,
+        dilation_rate=conv.dilation_rate,
+        data_format=conv.data_format,
+    )
+
+
+_CONVOLVE = {layers.Conv2D: _convolve, layers.DepthwiseConv2D: _convolve_depthwise}
+
+
+def _is_plain_convolution(operation):
+    """Exactly these types: a subclass may compute something else."""
+    return (
+        type(operation) in _CONVOLVE
+        and operation.activation is keras.activations.linear
+        and operation.data_format == "channels_last"
+    )
+
+
+def _is_channel_norm(operation):
+    return type(operation) is layers.BatchNormalization and operation.axis in (-1, 3)
+
+
+def _is_functional(operation):
+    """A subclass with a call of its own is left to that."""
+    return isinstance(operation, Functional) and (
+        type(operation).call is Functional.call
+    )
+
+
+def _in_inference_mode(operation):
+    if "training" in getattr(operation, "_call_context_args", {}):
+        return lambda *args, **kwargs: operation(
+            *args, **(kwargs | {"training": False})
+        )
+    return operation
+
+
+def _walk(network):
+    """The calls that a functional network consists of."""
+    for nodes in network._nodes_by_depth.values():
+        yield from (node for node in nodes if not node.is_input)
