@@ -147,6 +147,22 @@ def average_over_box(cell_map, box, stride):
     return total / _area(box)
 
 
+def contrast_over_box(cell_map, box, stride, image_size):
+    """Mean inside a box minus the mean of what a box 1.5 times as large adds to it."""
+    outer = []
+    for axis, limit in enumerate(image_size):
+        centre = (box[axis] + box[axis + 2]) / 2
+        half = 1.5 * (box[axis + 2] - box[axis]) / 2
+        outer.append((max(centre - half, 0.0), min(centre + half, limit)))
+    outer = [low for low, _ in outer] + [high for _, high in outer]
+    ring = _area(outer) - _area(box)
+    if _area(box) == 0 or ring <= 0:
+        return 0.0
+    inside = average_over_box(cell_map, box, stride)
+    outside = average_over_box(cell_map, outer, stride) * _area(outer)
+    return inside - (outside - inside * _area(box)) / ring
+
+
 def assign_anchors(anchors, boxes, image_size, border_anchors=False, low=0.3):
     """For each anchor the index of its box, -1 for background, -2 for ignored."""
     positive, negative = 0.7, 0.3

@@ -6,9 +6,12 @@ pixels of the network input per cell.
 
 import tensorflow as tf
 
+from ehsod_tf.modeling.boxes.geometry import clip_boxes
 from ehsod_tf.structures import ABSENT
 
-CAM_OBJECTNESS = ("softmax_max", "sigmoid_max", "none")
+CAM_OBJECTNESS = ("softmax_max", "sigmoid_max", "contrast", "sigmoid_contrast", "none")
+# Sides of the outer border of a contrast's ring, in sides of the box.
+RING_SCALE = 1.5
 
 
 def mask_cells(shape, stride: int, image_sizes):
@@ -52,23 +55,18 @@ def reduce_cam(cam_logits, cam_objectness: str = "softmax_max"):
 
     Args:
         cam_logits: [B, H, W, K] float32.
-        cam_objectness: "softmax_max" or "sigmoid_max".
+        cam_objectness: one of `CAM_OBJECTNESS`; the sigmoid where its name says so.
 
     Returns:
         [B, H, W] float32 in [0, 1].
     """
-    if cam_objectness == "sigmoid_max":
+    if cam_objectness.startswith("sigmoid"):
         return tf.reduce_max(tf.sigmoid(cam_logits), axis=-1)
     return tf.reduce_max(tf.nn.softmax(cam_logits), axis=-1)
 
 
 def average_over_boxes(cell_map, boxes, stride: int):
     """Mean of a map over each box, at a cost that does not depend on the box's size.
-
-    The map is constant on each cell, so its integral from the origin to any point is
-    bilinear between the cell corners, and the integral image gives the mean over a box
-    with fractional sides exactly. float64, for the differences of large sums would
-    lose a small box's digits in float32.
 
     Args:
         cell_map: [B, H, W] float32.
@@ -78,18 +76,66 @@ def average_over_boxes(cell_map, boxes, stride: int):
     Returns:
         [B, N] float32; 0 for an empty box.
     """
+    integrals, areas = _integrate_boxes(_sum_table(cell_map), boxes, stride)
+    return tf.cast(tf.math.divide_no_nan(integrals, areas), tf.float32)
+
+
+def contrast_over_boxes(cell_map, boxes, stride: int, image_sizes):
+    """Mean of a map over each box minus its mean over a ring around the box.
+
+    The ring reaches from the box to one `RING_SCALE` times as high and wide about the
+    same centre, clipped to the image. The mean alone prefers the inside of an object to
+    the whole of it, for it knows nothing of what the box leaves out.
+
+    Args:
+        cell_map: [B, H, W] float32 in [0, 1].
+        boxes: [B, N, 4] float32 pixels, within their images.
+        stride: pixels per cell.
+        image_sizes: [B, 2] int32.
+
+    Returns:
+        [B, N] float32 in [-1, 1]; 0 for an empty box, and for one without a ring, which
+        fills its image.
+    """
+    table = _sum_table(cell_map)
+    inside, inside_areas = _integrate_boxes(table, boxes, stride)
+    outer = clip_boxes(_scale_boxes(boxes, RING_SCALE), image_sizes)
+    outside, outside_areas = _integrate_boxes(table, outer, stride)
+    ring_areas = outside_areas - inside_areas
+    contrasts = tf.math.divide_no_nan(inside, inside_areas) - tf.math.divide_no_nan(
+        outside - inside, ring_areas
+    )
+    has_both = (inside_areas > 0) & (ring_areas > 0)
+    return tf.cast(tf.where(has_both, contrasts, 0.0), tf.float32)
+
+
+def _sum_table(cell_map):
+    """The integral image [B, H + 1, W + 1] of a map [B, H, W], at the cells' corners.
+
+    float64, for the differences of large sums would lose a small box's digits in
+    float32.
+    """
     table = tf.cumsum(tf.cumsum(tf.cast(cell_map, tf.float64), axis=1), axis=2)
-    table = tf.pad(table, [[0, 0], [1, 0], [1, 0]])  # [B, H + 1, W + 1] at corners
+    return tf.pad(table, [[0, 0], [1, 0], [1, 0]])
+
+
+def _integrate_boxes(table, boxes, stride):
+    """Integral of a map over boxes [B, N, 4], and their areas, in cells: [B, N] each.
+
+    The map is constant on each cell, so its integral from the origin to any point is
+    bilinear between the cell corners, and the integral over a box with fractional sides
+    is exact.
+    """
     boxes = tf.cast(boxes, tf.float64) / stride
     ymin, xmin, ymax, xmax = tf.unstack(boxes, axis=-1)
-    integral = (
+    integrals = (
         _interpolate_table(table, ymax, xmax)
         - _interpolate_table(table, ymin, xmax)
         - _interpolate_table(table, ymax, xmin)
         + _interpolate_table(table, ymin, xmin)
     )
     areas = tf.maximum(ymax - ymin, 0.0) * tf.maximum(xmax - xmin, 0.0)
-    return tf.cast(tf.math.divide_no_nan(integral, areas), tf.float32)
+    return integrals, areas
 
 
 def _interpolate_table(table, y, x):
@@ -131,7 +177,7 @@ def draw_cam_targets(boxes, classes, num_classes: int, shape, stride: int, sigma
         (positive, ignored): two [B, H, W, K] bool maps; the rest is negative.
     """
     outer = _cover_cells(boxes, shape, stride)
-    inner = _cover_cells(_shrink_boxes(boxes, sigma), shape, stride)
+    inner = _cover_cells(_scale_boxes(boxes, sigma), shape, stride)
     centre = _centre_cells(boxes, shape, stride)
     is_empty = ~tf.reduce_any(inner, axis=[1, 2], keepdims=True)
     inner = inner | (is_empty & centre)
@@ -180,7 +226,8 @@ def _centre_cells(boxes, shape, stride):
     return rows[:, :, tf.newaxis] & columns[:, tf.newaxis]
 
 
-def _shrink_boxes(boxes, sigma):
+def _scale_boxes(boxes, scale):
+    """Boxes of `scale` times the sides about the same centres."""
     centres = 0.5 * (boxes[..., :2] + boxes[..., 2:])
-    halves = 0.5 * sigma * (boxes[..., 2:] - boxes[..., :2])
+    halves = 0.5 * scale * (boxes[..., 2:] - boxes[..., :2])
     return tf.concat([centres - halves, centres + halves], axis=-1)

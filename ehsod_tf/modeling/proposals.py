@@ -5,15 +5,20 @@ import dataclasses
 import tensorflow as tf
 
 from ehsod_tf import ops
-from ehsod_tf.errors import require_choice
+from ehsod_tf.errors import ConfigError, require_choice
 from ehsod_tf.modeling.boxes.coding import decode_boxes
 from ehsod_tf.modeling.boxes.geometry import clip_boxes, compute_areas
-from ehsod_tf.modeling.cam import CAM_OBJECTNESS, average_over_boxes, reduce_cam
-from ehsod_tf.modeling.cam_rpn import CamRpnOutputs
+from ehsod_tf.modeling.cam import (
+    CAM_OBJECTNESS,
+    average_over_boxes,
+    contrast_over_boxes,
+    reduce_cam,
+)
+from ehsod_tf.modeling.cam_rpn import CAM_LEVELS, CamRpnOutputs
 from ehsod_tf.structures import Proposals
 
-# Below any score, which is at least 0; marks candidates that are no candidates.
-_INVALID_SCORE = -1.0
+# Below any objectness, which is at least -1; marks candidates that are no candidates.
+_INVALID_SCORE = -10.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +29,11 @@ class ProposalSelector:
         train_pre_nms_top_k, test_pre_nms_top_k: candidates a pyramid level.
         train_max_proposals, test_max_proposals: proposals an image.
         nms_iou: overlap above which the lower-scored box goes.
-        cam_objectness: "softmax_max", "sigmoid_max" or "none".
+        cam_objectness: what the class map adds to the RPN's score of a box. Of the
+            paper: "softmax_max", "sigmoid_max" (its mean over the box) or "none".
+            Beyond it: "contrast", "sigmoid_contrast" (see `contrast_over_boxes`).
+        max_cam_level: the coarsest level whose class map is read; boxes of coarser
+            levels read it too. Beyond the paper if it is not P5.
     """
 
     train_pre_nms_top_k: int = 2000
@@ -33,9 +42,15 @@ class ProposalSelector:
     test_max_proposals: int = 1000
     nms_iou: float = 0.7
     cam_objectness: str = "softmax_max"
+    max_cam_level: int = max(CAM_LEVELS)
 
     def __post_init__(self):
         require_choice("proposals: cam_objectness", self.cam_objectness, CAM_OBJECTNESS)
+        if self.max_cam_level not in CAM_LEVELS:
+            raise ConfigError(
+                f"proposals: max_cam_level is {min(CAM_LEVELS)} to {max(CAM_LEVELS)}, "
+                f"got {self.max_cam_level!r}"
+            )
 
     def __call__(self, outputs, image_sizes, training: bool) -> Proposals:
         return select_proposals(
@@ -49,6 +64,7 @@ class ProposalSelector:
             ),
             nms_iou=self.nms_iou,
             cam_objectness=self.cam_objectness,
+            max_cam_level=self.max_cam_level,
         )
 
 
@@ -60,14 +76,16 @@ def select_proposals(
     max_proposals: int,
     nms_iou: float = 0.7,
     cam_objectness: str = "softmax_max",
+    max_cam_level: int = max(CAM_LEVELS),
 ) -> Proposals:
     """Best boxes of all levels by RPN score plus CAM score.
 
     Per level the best `pre_nms_top_k` anchors by RPN score are decoded and clipped;
-    their objectness is the sigmoid of the RPN score plus the mean over the box of the
-    level's reduced CAM (P6 reads P5's). Non-maximum suppression runs within each level,
-    and the best `max_proposals` of all levels are kept. Anchors centred outside the
-    image do not take part, so padding changes nothing. No gradient flows through.
+    their objectness is the sigmoid of the RPN score plus what the level's reduced CAM
+    (P6 reads P5's) says of the box: its mean or its contrast. Non-maximum suppression
+    runs within each level, and the best `max_proposals` of all levels are kept. Anchors
+    centred outside the image do not take part, so padding changes nothing. No gradient
+    flows through.
 
     Args:
         outputs: of `CamRpn`.
@@ -75,7 +93,8 @@ def select_proposals(
         pre_nms_top_k: candidates a level.
         max_proposals: N.
         nms_iou: overlap above which the lower-scored box goes.
-        cam_objectness: "softmax_max", "sigmoid_max" or "none" (RPN score alone).
+        cam_objectness: one of `CAM_OBJECTNESS`; "none" is the RPN score alone.
+        max_cam_level: the coarsest level whose CAM is read.
 
     Returns:
         `Proposals` of N rows, best first.
@@ -83,14 +102,17 @@ def select_proposals(
     outputs = tf.nest.map_structure(tf.stop_gradient, outputs)
     boxes, scores, levels = [], [], []
     for level in sorted(outputs.anchors):
-        level_boxes, level_scores = _select_level(
+        level_boxes, level_scores, is_candidate = _select_level(
             outputs, level, image_sizes, pre_nms_top_k
         )
         if cam_objectness != "none":
-            cam_level = min(level, max(outputs.cam_logits))
-            cam = reduce_cam(outputs.cam_logits[cam_level], cam_objectness)
-            level_scores += average_over_boxes(cam, level_boxes, 2**cam_level)
-        is_candidate = (compute_areas(level_boxes) > 0) & (level_scores >= 0)
+            level_scores += _score_on_cam(
+                outputs.cam_logits,
+                min(level, max_cam_level),
+                level_boxes,
+                image_sizes,
+                cam_objectness,
+            )
         boxes.append(level_boxes)
         scores.append(tf.where(is_candidate, level_scores, _INVALID_SCORE))
         levels.append(tf.fill(tf.shape(level_scores), level))
@@ -117,7 +139,7 @@ def select_proposals(
 
 
 def _select_level(outputs, level, image_sizes, pre_nms_top_k):
-    """One level's best boxes [B, k, 4] and RPN scores [B, k] (-2 where invalid)."""
+    """One level's best boxes [B, k, 4], their RPN scores and whether they count."""
     anchors = outputs.anchors[level]
     centres = 0.5 * (anchors[:, :2] + anchors[:, 2:])
     limits = tf.cast(image_sizes[:, tf.newaxis, :], tf.float32)
@@ -128,5 +150,13 @@ def _select_level(outputs, level, image_sizes, pre_nms_top_k):
     logits, rows = tf.math.top_k(logits, k=k)
     deltas = tf.gather(outputs.deltas[level], rows, batch_dims=1)
     boxes = clip_boxes(decode_boxes(deltas, tf.gather(anchors, rows)), image_sizes)
-    scores = tf.where(tf.math.is_finite(logits), tf.sigmoid(logits), 2 * _INVALID_SCORE)
-    return boxes, scores
+    is_candidate = tf.math.is_finite(logits) & (compute_areas(boxes) > 0)
+    return boxes, tf.sigmoid(logits), is_candidate
+
+
+def _score_on_cam(cam_logits, level, boxes, image_sizes, cam_objectness):
+    """What the CAM of a level adds to the objectness of boxes: [B, k]."""
+    cam = reduce_cam(cam_logits[level], cam_objectness)
+    if cam_objectness.endswith("contrast"):
+        return contrast_over_boxes(cam, boxes, 2**level, image_sizes)
+    return average_over_boxes(cam, boxes, 2**level)

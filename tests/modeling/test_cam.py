@@ -8,6 +8,7 @@ import tensorflow as tf
 from ehsod_tf.modeling.cam import (
     average_cam,
     average_over_boxes,
+    contrast_over_boxes,
     draw_cam_targets,
     label_weak_cells,
     mask_cells,
@@ -63,6 +64,39 @@ def test_box_score_keeps_its_digits_on_a_large_map():
     box = np.array([[[1590, 1590, 1591, 1591]]], np.float32)
     score = average_over_boxes(cell_map, box, 4).numpy()[0, 0]
     assert score == pytest.approx(cell_map[0, 397, 397], rel=1e-5)
+
+
+@pytest.mark.parametrize("stride", [4, 32])
+def test_contrast_is_the_mean_inside_minus_the_mean_of_the_ring(stride):
+    rng = np.random.default_rng(stride)
+    cell_map = _draw_map(2, 7, 9)
+    sizes = np.array([[7 * stride, 9 * stride], [5 * stride, 6 * stride - 1]], np.int32)
+    corners = np.sort(rng.uniform(0, 1, [2, 40, 2, 2]), axis=2)
+    boxes = (corners.reshape(2, 40, 4) * np.tile(sizes, 2)[:, None]).astype(np.float32)
+    scores = contrast_over_boxes(cell_map, boxes, stride, sizes).numpy()
+    for b, n in np.ndindex(2, 40):
+        expected = oracles.contrast_over_box(cell_map[b], boxes[b, n], stride, sizes[b])
+        assert scores[b, n] == pytest.approx(expected, abs=1e-5)
+
+
+def test_contrast_of_special_boxes():
+    """A bright object in the last four rows of a 20 x 24 image, padding below it."""
+    cell_map = np.zeros([1, 8, 6], np.float32)
+    cell_map[0, 1:5] = 1.0
+    cell_map[0, 5:] = 7.0
+    boxes = {
+        "the object": [4, 0, 20, 24],
+        "its inside": [10, 6, 14, 18],
+        "twice as much": [0, 8, 20, 16],
+        "the whole image": [0, 0, 20, 24],
+        "empty": [8, 8, 8, 12],
+        "a corner": [16, 20, 20, 24],
+    }
+    rows = np.array([list(boxes.values())], np.float32)
+    scores = contrast_over_boxes(cell_map, rows, 4, np.array([[20, 24]])).numpy()[0]
+    expected = [1.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+    # The ring of the third box is as bright as the box itself.
+    np.testing.assert_allclose(scores, expected, atol=1e-6)
 
 
 def test_cells_that_begin_inside_the_image_are_averaged():

@@ -11,6 +11,7 @@ import tensorflow as tf
 from hand_made import IMAGE_SIZES
 
 from ehsod_tf.modeling import HybridCriterion
+from ehsod_tf.modeling.cam import CAM_OBJECTNESS
 from ehsod_tf.modeling.proposals import select_proposals
 
 LARGE_CANVAS = (160, 224)
@@ -77,7 +78,7 @@ def test_losses_do_not_depend_on_padding_cells(small, large, settings):
     assert counters == large_counters
 
 
-@pytest.mark.parametrize("cam_objectness", ["softmax_max", "sigmoid_max", "none"])
+@pytest.mark.parametrize("cam_objectness", CAM_OBJECTNESS)
 def test_proposals_do_not_depend_on_padding_cells(small, large, cam_objectness):
     proposals, large_proposals = (
         select_proposals(

@@ -9,6 +9,7 @@ from hand_made import IMAGE_SIZES
 
 from ehsod_tf.errors import ConfigError
 from ehsod_tf.modeling import ProposalSelector
+from ehsod_tf.modeling.cam import CAM_OBJECTNESS
 from ehsod_tf.modeling.proposals import select_proposals
 
 
@@ -22,14 +23,14 @@ def _select(outputs, **settings):
     return select_proposals(outputs, IMAGE_SIZES, **settings)
 
 
-def _expect_level(outputs, level, b, pre_nms_top_k, cam_objectness):
+def _expect_level(outputs, level, b, pre_nms_top_k, cam_objectness, max_cam_level):
     """One level's [(score, box)] after suppression, best first."""
     anchors = outputs.anchors[level].numpy().astype(np.float64)
     logits = outputs.objectness_logits[level][b].numpy()
     height, width = IMAGE_SIZES[b]
-    cam_level = min(level, 5)
+    cam_level = min(level, max_cam_level)
     cam = outputs.cam_logits[cam_level][b].numpy().astype(np.float64)
-    if cam_objectness == "softmax_max":
+    if cam_objectness in ("softmax_max", "contrast"):
         cam = np.exp(cam) / np.exp(cam).sum(axis=-1, keepdims=True)
     else:
         cam = 1 / (1 + np.exp(-cam))
@@ -44,8 +45,11 @@ def _expect_level(outputs, level, b, pre_nms_top_k, cam_objectness):
         box = np.array([y - h / 2, x - w / 2, y + h / 2, x + w / 2])
         box = np.clip(box, 0, [height, width, height, width])
         score = oracles.sigmoid(logits[i])
-        if cam_objectness != "none":
-            score += oracles.average_over_box(cam.max(axis=-1), box, 2**cam_level)
+        place = cam.max(axis=-1), box, 2**cam_level
+        if cam_objectness.endswith("contrast"):
+            score += oracles.contrast_over_box(*place, IMAGE_SIZES[b])
+        elif cam_objectness != "none":
+            score += oracles.average_over_box(*place)
         candidates.append((score, box))
     return _suppress([c for c in candidates if oracles.compute_iou(c[1], c[1]) > 0])
 
@@ -58,13 +62,17 @@ def _suppress(candidates, iou=0.7):
     return kept
 
 
-@pytest.mark.parametrize("cam_objectness", ["softmax_max", "sigmoid_max", "none"])
-def test_proposals_equal_the_oracle(outputs, cam_objectness):
-    proposals = _select(outputs, cam_objectness=cam_objectness)
+@pytest.mark.parametrize(
+    ("cam_objectness", "max_cam_level"),
+    [*((name, 5) for name in CAM_OBJECTNESS), ("softmax_max", 4), ("contrast", 3)],
+)
+def test_proposals_equal_the_oracle(outputs, cam_objectness, max_cam_level):
+    switches = {"cam_objectness": cam_objectness, "max_cam_level": max_cam_level}
+    proposals = _select(outputs, **switches)
     for b in range(5):
         pairs = []
         for level in range(2, 7):
-            pairs += _expect_level(outputs, level, b, 20, cam_objectness)
+            pairs += _expect_level(outputs, level, b, 20, **switches)
         pairs = sorted(pairs, key=lambda pair: -pair[0])[:30]
         valid = proposals.valid[b].numpy()
         assert valid.tolist() == [True] * len(pairs) + [False] * (30 - len(pairs))
@@ -108,3 +116,17 @@ def test_selector_has_its_own_numbers_for_training_and_test(outputs):
 def test_misspelt_cam_objectness_is_a_config_error():
     with pytest.raises(ConfigError, match="cam_objectness is one of .*'typo'"):
         ProposalSelector(cam_objectness="typo")
+
+
+def test_a_level_without_a_class_map_is_a_config_error():
+    with pytest.raises(ConfigError, match="max_cam_level is 2 to 5, got 6"):
+        ProposalSelector(max_cam_level=6)
+
+
+def test_selector_hands_its_switches_on(outputs):
+    switches = {"cam_objectness": "contrast", "max_cam_level": 4}
+    selector = ProposalSelector(
+        test_pre_nms_top_k=20, test_max_proposals=30, **switches
+    )
+    selected = selector(outputs, IMAGE_SIZES, training=False)
+    np.testing.assert_array_equal(selected.scores, _select(outputs, **switches).scores)
