@@ -71,8 +71,9 @@ def build_model(
     selector: Callable,
     criterion: Callable,
     decoder: Callable,
+    teacher: Callable | None = None,
 ) -> modeling.Ehsod:
-    """Assembles the detector from factories of its parts."""
+    """Assembles the detector from factories of its parts; None leaves a part out."""
     return modeling.Ehsod(
         backbone=backbone(),
         fpn=fpn(),
@@ -81,6 +82,7 @@ def build_model(
         selector=selector(),
         criterion=criterion(),
         decoder=decoder(),
+        teacher=teacher() if teacher else None,
     )
 
 
@@ -307,6 +309,7 @@ for _target in (
     modeling.ProposalSelector,
     modeling.HybridCriterion,
     modeling.DetectionDecoder,
+    modeling.Teacher,
     training.CoupledSGD,
     training.ClippedAdamW,
 ):

@@ -49,6 +49,19 @@ class Targets(NamedTuple):
     has_boxes: tf.Tensor
 
 
+class TargetWeights(NamedTuple):
+    """How much each image counts in the loss terms that need boxes.
+
+    Attributes:
+        classification: [B] float32, in the terms that say what there is: 1 for a strong
+            image, 0 for a weak one, in between where the boxes are a teacher's.
+        regression: [B] float32, likewise in the terms that say how boxes fit.
+    """
+
+    classification: tf.Tensor
+    regression: tf.Tensor
+
+
 class Batch(NamedTuple):
     """Images on a common canvas, ready for the network.
 

@@ -1,5 +1,6 @@
 """Figures for detections: COCO's twelve, and VOC's average precision."""
 
+from ehsod_tf.evaluation.pseudo_boxes import measure_pseudo_boxes
 from ehsod_tf.evaluation.results import (
     Results,
     read_detections,
@@ -14,6 +15,7 @@ __all__ = [
     "check_ground_truth",
     "evaluate",
     "format_figures",
+    "measure_pseudo_boxes",
     "read_detections",
     "unscale",
     "write_detections",

@@ -17,6 +17,7 @@ from ehsod_tf.modeling.preset_backbones import (
     build_keras_cv_backbone,
 )
 from ehsod_tf.modeling.proposals import ProposalSelector
+from ehsod_tf.modeling.teacher import Teacher
 
 __all__ = [
     "CamRpn",
@@ -27,6 +28,7 @@ __all__ = [
     "FunctionalBackbone",
     "HybridCriterion",
     "ProposalSelector",
+    "Teacher",
     "build_hub_backbone",
     "build_keras_cv_backbone",
     "build_resnet",

@@ -2,7 +2,8 @@
 
 Each function of this module turns raw outputs and targets into named `LossTerm` values;
 `HybridCriterion` gathers them and holds their weights. Which images a term sees is
-stated once, in its call of `sum_masked`: all of them, or the strong ones.
+stated once, in its call of `sum_masked`: all of them, or the strong ones, and with them
+those that a teacher has given boxes to, by their weights.
 """
 
 import dataclasses
@@ -22,7 +23,7 @@ from ehsod_tf.modeling.cam_rpn import CamRpnOutputs
 from ehsod_tf.modeling.cascade import StageOutputs
 from ehsod_tf.modeling.losses import sum_masked
 from ehsod_tf.modeling.rpn_targets import SampledAnchors
-from ehsod_tf.structures import LossTerm, Targets
+from ehsod_tf.structures import LossTerm, Targets, TargetWeights
 
 RPN_BETA = 1.0 / 9.0
 HEAD_BETA = 1.0
@@ -109,6 +110,7 @@ class HybridCriterion:
         stages: list[StageOutputs],
         targets: Targets,
         image_sizes,
+        weights: TargetWeights | None = None,
     ) -> tuple[dict[str, LossTerm], dict[str, tf.Tensor]]:
         """Computes every term on this replica's images.
 
@@ -118,21 +120,25 @@ class HybridCriterion:
             stages: outputs of `Cascade`, called with the same targets.
             targets: `Targets`.
             image_sizes: [B, 2] int32.
+            weights: `TargetWeights`; by default every strong image counts fully.
 
         Returns:
             (terms by name, unweighted; counts of positives by name, to be logged).
         """
-        terms = self._cam_terms(cam_rpn, targets, image_sizes)
-        rpn_terms, positives = _compute_rpn_terms(cam_rpn, anchors, targets)
+        if weights is None:
+            strong = tf.cast(targets.has_boxes, tf.float32)
+            weights = TargetWeights(strong, strong)
+        terms = self._cam_terms(cam_rpn, targets, weights, image_sizes)
+        rpn_terms, positives = _compute_rpn_terms(cam_rpn, anchors, targets, weights)
         terms |= rpn_terms
         counters = {"rpn_positives": positives}
         for index, stage in enumerate(stages, start=1):
-            stage_terms, positives = self._stage_terms(stage, targets)
+            stage_terms, positives = self._stage_terms(stage, targets, weights)
             terms |= {f"stage{index}_{name}": t for name, t in stage_terms.items()}
             counters[f"stage{index}_positives"] = positives
         return terms, counters
 
-    def _cam_terms(self, outputs, targets, image_sizes):
+    def _cam_terms(self, outputs, targets, weights, image_sizes):
         cls, sums = 0.0, 0.0
         for level, logits in outputs.cam_logits.items():
             scores = self._score_cam(level, logits, image_sizes)
@@ -143,13 +149,11 @@ class HybridCriterion:
         seg = positive / tf.maximum(num_positive, 1.0)
         seg += negative / (POSITIVE_SHARE * num_cells)
         one = tf.ones_like(cls)
-        everything = tf.ones_like(targets.has_boxes)
-        seg_mask = everything
-        if self.weak_cam_target == "none":
-            seg_mask = targets.has_boxes
+        of_weak = 0.0 if self.weak_cam_target == "none" else 1.0
+        seg_weights = tf.where(targets.has_boxes, weights.classification, of_weak)
         return {
-            "cam_cls": sum_masked(cls / len(outputs.cam_logits), one, everything),
-            "cam_seg": sum_masked(seg, one, seg_mask),
+            "cam_cls": sum_masked(cls / len(outputs.cam_logits), one, one),
+            "cam_seg": sum_masked(seg, one, seg_weights),
         }
 
     def score_cam(self, level: int, logits, image_sizes):
@@ -200,7 +204,7 @@ class HybridCriterion:
         parts = loss * positive, positive, loss * negative, tf.cast(cells, tf.float32)
         return tf.stack([_sum_images(part) for part in parts])
 
-    def _stage_terms(self, stage, targets):
+    def _stage_terms(self, stage, targets, weights):
         rois, head = stage.rois, stage.head
         num_classes = head.confidence_logits.shape[-1]
         scores = losses.score_image(
@@ -224,11 +228,12 @@ class HybridCriterion:
         count = _sum_images(supervised)
         one, strong = tf.ones_like(mid), targets.has_boxes
         num_positives = sum_masked(_sum_images(is_foreground), count, strong).total
+        cross_entropy = _sum_images(cross_entropy * supervised)
         terms = {
-            "mid": sum_masked(mid, one, tf.ones_like(strong)),
-            "proposals": sum_masked(confidence, one, strong),
-            "cls": sum_masked(_sum_images(cross_entropy * supervised), count, strong),
-            "reg": sum_masked(_sum_images(regression), count, strong),
+            "mid": sum_masked(mid, one, one),
+            "proposals": sum_masked(confidence, one, weights.classification),
+            "cls": sum_masked(cross_entropy, count, weights.classification),
+            "reg": sum_masked(_sum_images(regression), count, weights.regression),
         }
         if self.absent:
             pushed = losses.absent_class_loss(
@@ -238,7 +243,7 @@ class HybridCriterion:
         return terms, num_positives
 
 
-def _compute_rpn_terms(outputs, sampled_anchors, targets):
+def _compute_rpn_terms(outputs, sampled_anchors, targets, weights):
     levels = sorted(outputs.anchors)
     anchors = tf.concat([outputs.anchors[level] for level in levels], axis=0)
     logits = tf.concat([outputs.objectness_logits[v] for v in levels], axis=1)
@@ -255,8 +260,10 @@ def _compute_rpn_terms(outputs, sampled_anchors, targets):
     strong = targets.has_boxes
     num_positives = sum_masked(_sum_images(is_positive), num_sampled, strong).total
     return {
-        "rpn_cls": sum_masked(_sum_images(bce * sampled), num_sampled, strong),
-        "rpn_reg": sum_masked(_sum_images(regression), num_sampled, strong),
+        "rpn_cls": sum_masked(
+            _sum_images(bce * sampled), num_sampled, weights.classification
+        ),
+        "rpn_reg": sum_masked(_sum_images(regression), num_sampled, weights.regression),
     }, num_positives
 
 

@@ -14,7 +14,15 @@ from ehsod_tf.modeling.detections import DetectionDecoder
 from ehsod_tf.modeling.fpn import FeaturePyramid
 from ehsod_tf.modeling.losses import score_image
 from ehsod_tf.modeling.proposals import ProposalSelector
-from ehsod_tf.structures import Batch, Detections, LossTerm, Proposals
+from ehsod_tf.modeling.teacher import Teacher
+from ehsod_tf.structures import (
+    Batch,
+    Detections,
+    LossTerm,
+    Proposals,
+    Targets,
+    TargetWeights,
+)
 
 # Keeps the choice of anchors independent of that of regions, whose seeds are the
 # image's plus the number of the stage.
@@ -48,6 +56,8 @@ class Ehsod(keras.Model):
         selector: `ProposalSelector`.
         criterion: `HybridCriterion`.
         decoder: `DetectionDecoder`.
+        teacher: `Teacher`, or None for the paper's method. Needs an optimizer that
+            keeps moving averages (``use_ema``).
     """
 
     def __init__(
@@ -59,6 +69,7 @@ class Ehsod(keras.Model):
         selector: ProposalSelector | None = None,
         criterion: HybridCriterion | None = None,
         decoder: DetectionDecoder | None = None,
+        teacher: Teacher | None = None,
         **kwargs,
     ):
         # Boxes stay float32 under a mixed-precision policy.
@@ -70,6 +81,7 @@ class Ehsod(keras.Model):
         self.selector = selector or ProposalSelector()
         self.criterion = criterion or HybridCriterion()
         self.decoder = decoder or DetectionDecoder()
+        self.teacher = teacher
         if cascade.num_classes != cam_rpn.num_classes:
             raise ConfigError(
                 f"model: the CAM-RPN has {cam_rpn.num_classes} classes, "
@@ -108,12 +120,29 @@ class Ehsod(keras.Model):
         """Detects the objects of a batch; `batch.targets` is not looked at."""
         return self.detect(batch.images, batch.image_sizes)
 
-    def detect(self, images, image_sizes) -> Detections:
-        """As `call`: images [B, H, W, 3] float32 RGB, image_sizes [B, 2] int32."""
+    def detect(
+        self,
+        images,
+        image_sizes,
+        selector: ProposalSelector | None = None,
+        decoder: DetectionDecoder | None = None,
+    ) -> Detections:
+        """As `call`, or with another selector or decoder than the model's own.
+
+        Args:
+            images: [B, H, W, 3] float32 RGB.
+            image_sizes: [B, 2] int32.
+        """
         pyramid, cam_rpn = self._propose(images)
-        proposals = self.selector(cam_rpn, image_sizes, training=False)
+        selector = selector or self.selector
+        proposals = selector(cam_rpn, image_sizes, training=False)
         stages = self.cascade(_pooled_levels(pyramid), proposals, image_sizes)
-        return self.decoder(stages, image_sizes)
+        return (decoder or self.decoder)(stages, image_sizes)
+
+    def promote(self, images, image_sizes, targets: Targets) -> Targets:
+        """Gives boxes to weak images by the weights as they are; see `Teacher`."""
+        detections = self._detect_as_teacher(images, image_sizes)
+        return self.teacher.promote(detections, targets)
 
     def propose(
         self, images, image_sizes, selector: ProposalSelector | None = None
@@ -140,13 +169,14 @@ class Ehsod(keras.Model):
         return LabelScores(tf.add_n(cam) / len(cam), tf.add_n(mid) / len(mid))
 
     def compute_terms(
-        self, batch: Batch, step
+        self, batch: Batch, step, weights: TargetWeights | None = None
     ) -> tuple[dict[str, LossTerm], dict[str, tf.Tensor]]:
         """Every loss term of this replica's images, unweighted, and counters to log.
 
         Args:
             batch: `Batch`.
             step: scalar integer that, with the image ids, seeds all sampling.
+            weights: see `HybridCriterion`.
         """
         seeds = make_seeds(batch.image_ids, step)
         targets = batch.targets
@@ -158,7 +188,9 @@ class Ehsod(keras.Model):
         anchors = self.cam_rpn.sample_anchors(
             cam_rpn, targets, batch.image_sizes, seeds + _ANCHOR_SEED
         )
-        return self.criterion(cam_rpn, anchors, stages, targets, batch.image_sizes)
+        return self.criterion(
+            cam_rpn, anchors, stages, targets, batch.image_sizes, weights
+        )
 
     def train_step(self, batch: Batch) -> dict[str, tf.Tensor]:
         """One step of optimisation; returns global figures, equal on all replicas.
@@ -167,8 +199,11 @@ class Ehsod(keras.Model):
         replicas' gradients, as the optimizer does, gives the gradient of the mean over
         the global batch, however the strong images are spread.
         """
+        taught, weights, teacher_counters = self._teach(batch)
         with tf.GradientTape() as tape:
-            terms, counters = self.compute_terms(batch, self.optimizer.iterations)
+            terms, counters = self.compute_terms(
+                taught, self.optimizer.iterations, weights
+            )
             counts = _sum_replicas({name: term.count for name, term in terms.items()})
             shares = {
                 name: tf.math.divide_no_nan(term.total, counts[name])
@@ -180,7 +215,60 @@ class Ehsod(keras.Model):
             scaled_loss = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled_loss, self.trainable_variables)
         self.optimizer.apply(gradients, self.trainable_variables)
-        return _sum_replicas({"total_loss": loss, **shares, **counters})
+        return _sum_replicas(
+            {"total_loss": loss, **shares, **counters, **teacher_counters}
+        )
+
+    def _teach(self, batch: Batch):
+        """Promotes weak images by the averages of the weights, after the burn-in.
+
+        Returns:
+            (the batch, its `TargetWeights`, counters of what was promoted).
+        """
+        targets = batch.targets
+        if self.teacher is None:
+            return batch, None, {}
+        candidates = self.teacher.find_candidates(targets)
+        is_due = self.optimizer.iterations >= self.teacher.burn_in_steps
+        # Steps of the burn-in cost nothing, nor do replicas without a candidate.
+        taught = tf.cond(
+            is_due & tf.reduce_any(candidates),
+            lambda: self._promote_candidates(batch, candidates),
+            lambda: targets,
+        )
+        promoted = taught.has_boxes & ~targets.has_boxes
+        is_box = (taught.classes >= 0) & promoted[:, tf.newaxis]
+        counters = {
+            "teacher_images": tf.reduce_sum(tf.cast(promoted, tf.float32)),
+            "teacher_boxes": tf.reduce_sum(tf.cast(is_box, tf.float32)),
+        }
+        return (
+            batch._replace(targets=taught),
+            self.teacher.weigh(taught, promoted),
+            counters,
+        )
+
+    def _promote_candidates(self, batch, candidates):
+        """Looks at the candidates alone, which are half of a batch as a rule."""
+        rows = tf.where(candidates)[:, 0]
+        optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+        averages = zip(self.trainable_variables, optimizer.averages, strict=True)
+        with keras.StatelessScope(state_mapping=averages):
+            detections = self._detect_as_teacher(
+                tf.gather(batch.images, rows), tf.gather(batch.image_sizes, rows)
+            )
+        # Other images get those of a neighbour, and `Teacher.promote` no look at them.
+        places = tf.maximum(tf.cumsum(tf.cast(candidates, tf.int32)) - 1, 0)
+        detections = Detections(*(tf.gather(part, places) for part in detections))
+        return self.teacher.promote(detections, batch.targets)
+
+    def _detect_as_teacher(self, images, image_sizes):
+        return self.detect(
+            images,
+            image_sizes,
+            self.teacher.restrict_selector(self.selector),
+            self.teacher.restrict_decoder(self.decoder),
+        )
 
     def _propose(self, images):
         pyramid = self.fpn(self.backbone(images))

@@ -35,7 +35,7 @@ class LogScores(NamedTuple):
 
 
 def sum_masked(values, counts, sample_mask) -> LossTerm:
-    """Sums what the masked-in images contribute.
+    """Sums what the masked-in images contribute, each with its weight.
 
     A masked-out image is multiplied by 0 rather than skipped, so that every variable
     has a gradient in every step and on every replica.
@@ -43,7 +43,8 @@ def sum_masked(values, counts, sample_mask) -> LossTerm:
     Args:
         values: [B] float32, each image's loss, summed over its elements.
         counts: [B] float32, each image's number of elements, the loss's denominator.
-        sample_mask: [B] bool, images that this loss is defined for.
+        sample_mask: [B] bool, images that this loss is defined for; or [B] float32,
+            their weights, which count in the denominator too.
     """
     mask = tf.cast(sample_mask, tf.float32)
     return LossTerm(tf.reduce_sum(values * mask), tf.reduce_sum(counts * mask))

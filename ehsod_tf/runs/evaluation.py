@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 from ehsod_tf import data, evaluation, training
 from ehsod_tf.modeling import Ehsod
-from ehsod_tf.runs.data import make_evaluation_dataset
-from ehsod_tf.runs.model import make_detector
+from ehsod_tf.runs.data import RunData, make_evaluation_dataset
+from ehsod_tf.runs.model import make_detector, make_promoter
 from ehsod_tf.runs.settings import Experiment
 from ehsod_tf.structures import ImageSet
 
@@ -38,28 +38,31 @@ def write_evaluation(folder: str, figures, results, image_set: ImageSet) -> None
 
 
 class Evaluator:
-    """Evaluates the model as it is, and its moving averages where it has any.
+    """Evaluates the model as it is, its moving averages, and its teacher's boxes.
 
     Args:
         experiment: the settings.
         model: the detector, whose weights are read anew at each call.
-        image_set: the evaluation images.
+        run_data: the evaluation images, and those to measure the teacher by.
         model_dir: the run folder, which gets the figures and the detections.
 
     Attributes:
-        figures: the latest; those of the averages are called ``ema_…``.
+        figures: the latest; those of the averages are called ``ema_…``, those of the
+            teacher ``pseudo_…``, see `measure_pseudo_boxes`.
         results: the latest detections, of the weights themselves.
     """
 
     def __init__(
-        self, experiment: Experiment, model: Ehsod, image_set: ImageSet, model_dir: str
+        self, experiment: Experiment, model: Ehsod, run_data: RunData, model_dir: str
     ):
         self.figures, self.results = {}, None
         self._experiment = experiment
         self._model = model
         # Reads the weights as they are at each call, averaged ones too.
         self._detector = make_detector(model)
-        self._image_set = image_set
+        self._promoter = make_promoter(model)
+        self._image_set = run_data.evaluation_set
+        self._held_back_set = run_data.held_back_set
         self._model_dir = model_dir
 
     def __call__(self) -> dict:
@@ -67,11 +70,19 @@ class Evaluator:
         if training.keeps_ema(self._model):
             with training.ema_weights(self._model):
                 averaged, _ = self._evaluate()
+                figures |= self._measure_teacher()
             del averaged["per_class"]
             figures |= {f"ema_{name}": value for name, value in averaged.items()}
         self.figures = figures
         write_evaluation(self._model_dir, figures, self.results, self._image_set)
         return figures
+
+    def _measure_teacher(self):
+        """With the averages of the weights, which the teacher has."""
+        if self._model.teacher is None or self._held_back_set is None:
+            return {}
+        dataset = make_evaluation_dataset(self._experiment, self._held_back_set)
+        return evaluation.measure_pseudo_boxes(self._promoter, dataset)
 
     def _evaluate(self):
         return evaluate(self._experiment, self._detector, self._image_set)

@@ -7,6 +7,7 @@ import tensorflow as tf
 from absl import logging
 
 from ehsod_tf import training
+from ehsod_tf.errors import ConfigError
 from ehsod_tf.modeling import Ehsod
 from ehsod_tf.runs.settings import Experiment
 from ehsod_tf.structures import Batch
@@ -31,6 +32,11 @@ def create_model(
     if experiment.dtype_policy == "mixed_float16":
         optimizer = training.ReplicatedLossScale(optimizer)
     model.compile(optimizer=optimizer, jit_compile=False)
+    if model.teacher and not training.keeps_ema(model):
+        raise ConfigError(
+            "build_model.teacher has the moving averages of the weights, which this "
+            f"optimizer does not keep: set {type(optimizer).__name__}.use_ema = True"
+        )
     return model
 
 
@@ -66,6 +72,19 @@ def make_detector(model: Ehsod) -> Callable:
         return detect(batch.images, batch.image_sizes)
 
     return detect_batch
+
+
+def make_promoter(model: Ehsod) -> Callable:
+    """The model's teacher, with the weights as they are, from `Batch` to `Targets`."""
+
+    @tf.function(reduce_retracing=True)
+    def promote(images, image_sizes, targets):
+        return model.promote(images, image_sizes, targets)
+
+    def promote_batch(batch: Batch):
+        return promote(batch.images, batch.image_sizes, batch.targets)
+
+    return promote_batch
 
 
 def _build_model(experiment: Experiment, num_classes: int) -> Ehsod:

@@ -48,6 +48,8 @@ class Experiment:
         stratified_split: draw them so that every class keeps its share.
         split_file: a `split.json` to use instead of drawing one.
         use_weak_images: False leaves the weak images out: the boxes-only baseline.
+        use_weak_labels: False hides the labels of the weak images, so that only a
+            teacher can learn from these.
         strong_fraction: fixed share of strong images in every batch, or None for one
             natural shuffle.
         class_aware: the classes take turns in giving the training images.
@@ -89,6 +91,7 @@ class Experiment:
     stratified_split: bool = _setting(False, may_change=True)
     split_file: str | None = _setting(None, may_change=True)
     use_weak_images: bool = _setting(True)
+    use_weak_labels: bool = _setting(True)
     strong_fraction: float | None = _setting(None)
     class_aware: bool = _setting(False)
     image_cache: str | None = _setting(None, may_change=True)

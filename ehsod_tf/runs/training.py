@@ -63,7 +63,7 @@ def train_run(
         _train(experiment, run_data, model, strategy, model_dir)
         return {}
     _write_text(os.path.join(model_dir, "operative_config.gin"), config_text())
-    evaluator = Evaluator(experiment, model, run_data.evaluation_set, model_dir)
+    evaluator = Evaluator(experiment, model, run_data, model_dir)
     history = _train(experiment, run_data, model, strategy, model_dir, evaluator)
     if evaluator.results is None:
         # The run was complete already; its figures are made again.
@@ -138,7 +138,9 @@ def _train(experiment, run_data, model, strategy, model_dir, evaluator=None):
         evaluate=evaluator,
         evaluate_every=experiment.evaluate_every,
         dump_dir=model_dir if is_chief else None,
-        explain_input_error=functools.partial(explain_input_error, experiment, image_set),
+        explain_input_error=functools.partial(
+            explain_input_error, experiment, image_set
+        ),
     )
 
 
@@ -149,6 +151,7 @@ def _locate_checkpoints(model_dir: str) -> str:
 def _identify(experiment: Experiment, run_data: RunData, model: Ehsod) -> dict:
     """The settings that a run must keep in order to go on."""
     ids = json.dumps(run_data.split.strong_image_ids).encode()
+    teacher = {"teacher": vars(model.teacher)} if model.teacher else {}
     return {
         **experiment.list_fixed_settings(),
         "class_names": run_data.training_set.class_names,
@@ -157,6 +160,7 @@ def _identify(experiment: Experiment, run_data: RunData, model: Ehsod) -> dict:
         "criterion": vars(model.criterion),
         "selector": vars(model.selector),
         "optimizer": model.optimizer.get_config(),
+        **teacher,
     }
 
 

@@ -47,6 +47,20 @@ class _ClippedAfterReduction:
             raise ValueError(f"no gradient for {', '.join(missing)}")
         super().apply(grads, trainable_variables)
 
+    @property
+    def averages(self) -> list[keras.Variable]:
+        """Moving averages of the variables, in their order; needs `use_ema`."""
+        return self._model_variables_moving_average
+
+    def _update_model_variables_moving_average(self, trainable_variables):
+        # Keras's own momentum is constant, so that the first weights stay in the
+        # average for long; the ramp is that of `tf.train.ExponentialMovingAverage`.
+        steps = tf.cast(self.iterations, tf.float32)
+        momentum = tf.minimum(self.ema_momentum, steps / (steps + 9.0))
+        pairs = zip(trainable_variables, self.averages, strict=True)
+        for variable, average in pairs:
+            average.assign(momentum * average + (1.0 - momentum) * variable)
+
     def _all_reduce_sum_gradients(self, grads_and_vars):
         # Keras's hook in which the gradients of the replicas meet, and the first
         # place where the gradient of the global batch exists.
@@ -88,7 +102,8 @@ class CoupledSGD(_ClippedAfterReduction, keras.optimizers.SGD):
         weight_decay: factor of the weights that is added to the gradients.
         clip_norm: largest global gradient norm that is applied unscaled.
         use_ema: keep moving averages of the weights; see `ema_weights`.
-        ema_momentum: share of the old average in the new one, at each step.
+        ema_momentum: share of the old average in the new one, at each step; in the
+            first ones less, t / (t + 9) after t steps.
         name: name of the optimizer's variables.
 
     Attributes and errors: see `_ClippedAfterReduction`.
@@ -144,7 +159,8 @@ class ClippedAdamW(_ClippedAfterReduction, keras.optimizers.AdamW):
         weight_decay: share of the learning rate by which weights shrink in a step.
         clip_norm: largest global gradient norm that is applied unscaled.
         use_ema: keep moving averages of the weights; see `ema_weights`.
-        ema_momentum: share of the old average in the new one, at each step.
+        ema_momentum: share of the old average in the new one, at each step; in the
+            first ones less, t / (t + 9) after t steps.
         name: name of the optimizer's variables.
 
     Attributes and errors: see `_ClippedAfterReduction`.

@@ -153,7 +153,10 @@ def _group_columns(history):
         stage = _STAGE_TERM.fullmatch(column)
         if column in ("epoch", "step"):
             continue
-        if column.startswith("val_"):
+        if column.startswith("val_pseudo_"):
+            name = column.removeprefix("val_pseudo_")
+            charts.setdefault("boxes of the teacher", {})[column] = name
+        elif column.startswith("val_"):
             if column.removeprefix("val_") in _LEADING:
                 charts.setdefault("validation", {})[column] = column[len("val_") :]
         elif stage:

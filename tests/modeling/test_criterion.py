@@ -10,7 +10,7 @@ from hand_made import BOXES, CLASSES, HAS_BOXES, IMAGE_LABELS, IMAGE_SIZES, NUM_
 from ehsod_tf.errors import ConfigError
 from ehsod_tf.modeling import HybridCriterion
 from ehsod_tf.modeling.cascade import STAGE_STDS
-from ehsod_tf.structures import Targets
+from ehsod_tf.structures import Targets, TargetWeights
 
 STRONG = np.flatnonzero(HAS_BOXES)
 
@@ -324,3 +324,29 @@ def test_too_few_stage_weights_are_a_config_error():
 def test_negative_weight_of_absent_classes_is_a_config_error():
     with pytest.raises(ConfigError, match="absent is at least 0, got -0.1"):
         HybridCriterion(absent=-0.1)
+
+
+def test_weights_count_in_the_sum_and_in_the_count(cam_rpn, stages):
+    """Of an image with weight w, w times as much; terms of labels know no weights."""
+    targets = hand_made.make_targets()._replace(has_boxes=tf.ones([5], tf.bool))
+    anchors = hand_made.sample_anchors(cam_rpn, targets)
+
+    def compute(classification, regression):
+        weights = TargetWeights(
+            tf.constant(classification, tf.float32), tf.constant(regression, tf.float32)
+        )
+        terms, _ = HybridCriterion()(
+            cam_rpn, anchors, stages, targets, IMAGE_SIZES, weights
+        )
+        return {name: np.array([t.total, t.count]) for name, t in terms.items()}
+
+    parts = [compute(*[np.arange(5) == image] * 2) for image in range(5)]
+    classification, regression = [1, 0.5, 0.25, 0, 1], [0.5, 1, 1, 0.5, 0]
+    for name, actual in compute(classification, regression).items():
+        if name.endswith(("mid", "cam_cls")):
+            wanted = parts[0][name]
+        else:
+            weights = regression if name.endswith("reg") else classification
+            wanted = sum(w * p[name] for w, p in zip(weights, parts, strict=True))
+        np.testing.assert_allclose(actual, wanted, rtol=1e-5)
+        assert wanted[1] > 0

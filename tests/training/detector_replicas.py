@@ -1,12 +1,15 @@
 """Trains the small detector for ten steps on several numbers of replicas.
 
-Prints the losses and weights as JSON. A program of its own, of which each way of
+Prints the losses and weights as JSON; with ``--teacher``, of a detector with a teacher,
+whose promotions begin after three steps. A program of its own, of which each way of
 training is a fork, because a process can divide its CPU, or become a worker, only
 before TensorFlow is first used.
 """
 
+import functools
 import json
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -15,6 +18,7 @@ import small_detector
 import tensorflow as tf
 from processes import divide_cpu, finish, fork, make_tf_configs
 
+from ehsod_tf.modeling import Teacher
 from ehsod_tf.training import CoupledSGD
 from ehsod_tf.training.loop import make_step
 from ehsod_tf.training.strategy import (
@@ -30,26 +34,35 @@ SWITCHES = {"border_anchors": True, "absent": 0.3}
 BATCHES = 5 * ([0, 1, 2, 3], [0, 2, 1, 3])
 
 
-def make_dataset(start_step, host_index, num_hosts):
+# Image 4 is weak, its labels are known; 2 has an unknown one. In every second step two
+# of four replicas have an image to promote, in the others one.
+TAUGHT_BATCHES = 5 * ([4, 1, 4, 3], [0, 4, 2, 3])
+TEACHER = Teacher(burn_in_steps=3, best_score=0.0, regression_weight=0.5)
+
+
+def make_dataset(batches, start_step, host_index, num_hosts):
     """This host's rows of the batches."""
-    rows = len(BATCHES[0]) // num_hosts
+    rows = len(batches[0]) // num_hosts
     first = host_index * rows
-    batches = [
+    examples = [
         small_detector.make_batch(images[first : first + rows])
-        for images in BATCHES[start_step:]
+        for images in batches[start_step:]
     ]
-    columns = tf.nest.map_structure(lambda *parts: tf.stack(parts), *batches)
+    columns = tf.nest.map_structure(lambda *parts: tf.stack(parts), *examples)
     dataset = tf.data.Dataset.from_tensor_slices(columns)
     return dataset.unbatch().batch(rows, drop_remainder=True)
 
 
-def run(strategy):
+def run(strategy, teacher=None):
     with strategy.scope():
         model = small_detector.build_small_detector(**SWITCHES)
-        model.compile(optimizer=CoupledSGD(0.003), jit_compile=False)
+        model.teacher = teacher
+        optimizer = CoupledSGD(0.003, use_ema=teacher is not None)
+        model.compile(optimizer=optimizer, jit_compile=False)
         # A first step that also created variables would be compiled differently.
         model.optimizer.build(model.trainable_variables)
-    dataset = distribute_batches(make_dataset, 0, strategy)
+    batches = TAUGHT_BATCHES if teacher else BATCHES
+    dataset = distribute_batches(functools.partial(make_dataset, batches), 0, strategy)
     take_step = make_step(model, strategy, dataset.element_spec)
     history = [
         {name: float(value) for name, value in take_step(batch).items()}
@@ -59,7 +72,7 @@ def run(strategy):
     return {"history": history, "weights": weights}
 
 
-def work(output, tf_config=None, devices=1):
+def work(output, teacher, tf_config=None, devices=1):
     """One of several workers, or all replicas, in this process."""
     if tf_config is None:
         divide_cpu(devices)
@@ -68,19 +81,20 @@ def work(output, tf_config=None, devices=1):
     else:
         os.environ["TF_CONFIG"] = tf_config
         strategy = create_strategy()
-    result = run(strategy)
+    result = run(strategy, teacher)
     if is_chief(strategy):
         output.write_text(json.dumps(result))
 
 
 def main():
     results = {}
+    teacher = TEACHER if "--teacher" in sys.argv else None
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "result.json")
         for devices in (1, 2, 4):
-            assert finish(fork(work, output, None, devices)) == [0]
+            assert finish(fork(work, output, teacher, None, devices)) == [0]
             results[f"{devices} devices"] = json.loads(output.read_text())
-        workers = [fork(work, output, config) for config in make_tf_configs(2)]
+        workers = [fork(work, output, teacher, config) for config in make_tf_configs(2)]
         assert finish(*workers) == [0, 0]
         results["2 workers"] = json.loads(output.read_text())
     print(json.dumps(results))

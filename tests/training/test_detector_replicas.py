@@ -3,13 +3,17 @@
 import numpy as np
 import pytest
 
-PROGRAMS = {"replicas": ["detector_replicas.py"]}
+PROGRAMS = {
+    "plain": ["detector_replicas.py"],
+    "teacher": ["detector_replicas.py", "--teacher"],
+}
 
 
 @pytest.mark.parametrize("replicas", ["2 devices", "4 devices", "2 workers"])
-def test_replicas_equal_one(get_result, replicas):
-    """Also where a replica holds no strong image."""
-    results = get_result("replicas")
+@pytest.mark.parametrize("method", PROGRAMS)
+def test_replicas_equal_one(get_result, method, replicas):
+    """Also where a replica holds no strong image, and where a teacher gives boxes."""
+    results = get_result(method)
     actual, wanted = results[replicas], results["1 devices"]
     assert len(actual["history"]) == 10
     for step, expected in zip(actual["history"], wanted["history"], strict=True):
@@ -17,3 +21,10 @@ def test_replicas_equal_one(get_result, replicas):
         assert expected["stage1_positives"] > 0
     for weights, expected in zip(actual["weights"], wanted["weights"], strict=True):
         np.testing.assert_allclose(weights, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_the_teacher_gives_boxes_in_every_step_after_its_burn_in(get_result):
+    history = get_result("teacher")["2 devices"]["history"]
+    images = [step["teacher_images"] for step in history]
+    assert images[:3] == [0, 0, 0]
+    assert images[3:] == [1, 2, 1, 2, 1, 2, 1]

@@ -125,6 +125,12 @@ def apply_split(
     )
 
 
+def hide_weak_labels(image_set: ImageSet) -> ImageSet:
+    """Makes every label of the weak images `UNKNOWN`."""
+    labels = np.where(image_set.has_boxes[:, None], image_set.image_labels, UNKNOWN)
+    return image_set._replace(image_labels=labels.astype(np.int8))
+
+
 def write_split(path: str | os.PathLike, split: Split) -> None:
     """Writes the split as JSON."""
     content = {**split._asdict(), "strong_image_ids": list(split.strong_image_ids)}

@@ -1,0 +1,166 @@
+"""A teacher in the same run: boxes for images of which only labels are known.
+
+The teacher is the detector with the moving averages of its own weights (Tarvainen and
+Valpola 2017, "Mean teachers"). What it detects on a weak image is checked against the
+image's labels, and an image of which every present class was found is trained on as if
+it were strong, in this step and with a smaller weight: it is *promoted*. This goes
+beyond the paper.
+"""
+
+import dataclasses
+
+import tensorflow as tf
+
+from ehsod_tf.errors import ConfigError
+from ehsod_tf.structures import (
+    ABSENT,
+    PRESENT,
+    UNKNOWN,
+    Detections,
+    Targets,
+    TargetWeights,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Teacher:
+    """Which detections become boxes, of which images, and how much these count.
+
+    A box is kept if its class is not labelled absent, and if its score reaches
+    `other_score`, or `best_score` where its class is labelled present and no detection
+    of this class scores higher. An image is promoted if a box is kept of every class
+    that is labelled present. All that no kept box covers becomes background there:
+    ignoring what the teacher is not sure of would also ignore duplicates of kept boxes,
+    the very negatives that teach suppression.
+
+    Attributes:
+        burn_in_steps: steps before the first promotion; the averages start with the
+            run, and their first detections teach nothing.
+        best_score: least score of the best detection of a present class.
+        other_score: least score of every other box.
+        needs_labels: only promote images whose labels are all known. False also
+            promotes images with unknown labels that have a kept box: a mean teacher
+            without labels.
+        classification_weight: of promoted images, see `TargetWeights`.
+        regression_weight: likewise.
+        max_boxes: images with more kept boxes are not promoted.
+        max_proposals: regions an image that the teacher classifies.
+    """
+
+    burn_in_steps: int = 1000
+    best_score: float = 0.3
+    other_score: float = 0.7
+    needs_labels: bool = True
+    classification_weight: float = 0.5
+    regression_weight: float = 0.0
+    max_boxes: int = 30
+    max_proposals: int = 100
+
+    def __post_init__(self):
+        # Before the first step the averages are 0.
+        for name in ("burn_in_steps", "max_boxes", "max_proposals"):
+            if getattr(self, name) < 1:
+                raise ConfigError(
+                    f"teacher: {name} must be at least 1, got {getattr(self, name)}"
+                )
+        for name in (
+            "best_score",
+            "other_score",
+            "classification_weight",
+            "regression_weight",
+        ):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ConfigError(
+                    f"teacher: {name} is from 0 to 1, got {getattr(self, name)}"
+                )
+
+    def restrict_selector(self, selector):
+        """A `ProposalSelector` that gives no more than `max_proposals`."""
+        number = min(self.max_proposals, selector.test_max_proposals)
+        return dataclasses.replace(selector, test_max_proposals=number)
+
+    def restrict_decoder(self, decoder):
+        """A `DetectionDecoder` that leaves out what would never be kept."""
+        threshold = min(self.best_score, self.other_score)
+        return dataclasses.replace(decoder, score_threshold=threshold)
+
+    def find_candidates(self, targets: Targets):
+        """[B] bool: the weak images that could be promoted."""
+        if not self.needs_labels:
+            return ~targets.has_boxes
+        is_known = tf.reduce_all(targets.image_labels != UNKNOWN, axis=-1)
+        return ~targets.has_boxes & is_known
+
+    def promote(self, detections: Detections, targets: Targets) -> Targets:
+        """Gives boxes to the weak images that the teacher has explained.
+
+        Args:
+            detections: on the images of `targets`, best first; those of strong images
+                are not looked at.
+            targets: `Targets`.
+
+        Returns:
+            `Targets` in which promoted images have boxes. What an image gets depends on
+            itself alone; only the padding of M depends on its batch-mates.
+        """
+        labels = targets.image_labels
+        kept = self._choose_boxes(detections, labels)
+        num_kept = tf.reduce_sum(tf.cast(kept, tf.int32), axis=-1)
+        found = _mark_classes(detections.classes, kept, labels.shape[-1])
+        is_complete = tf.reduce_all((labels != PRESENT) | found, axis=-1)
+        promoted = (
+            self.find_candidates(targets) & is_complete & (num_kept <= self.max_boxes)
+        )
+        if not self.needs_labels:
+            promoted &= num_kept > 0
+        kept &= promoted[:, tf.newaxis]
+        # The first rows, as in a strong image: the choice of regions hashes the row.
+        rows = tf.argsort(tf.cast(~kept, tf.int32), axis=-1, stable=True)
+        num_rows = tf.reduce_max(tf.where(promoted, num_kept, 0))
+        num_rows = tf.maximum(num_rows, tf.shape(targets.classes)[1])
+        boxes = tf.where(kept[..., tf.newaxis], detections.boxes, 0.0)
+        classes = tf.where(kept, detections.classes, -1)
+        boxes, classes = (
+            _fit_rows(tf.gather(values, rows, batch_dims=1), num_rows, filler)
+            for values, filler in ((boxes, 0.0), (classes, -1))
+        )
+        is_new = promoted[:, tf.newaxis]
+        return targets._replace(
+            boxes=tf.where(
+                is_new[..., tf.newaxis], boxes, _fit_rows(targets.boxes, num_rows, 0.0)
+            ),
+            classes=tf.where(is_new, classes, _fit_rows(targets.classes, num_rows, -1)),
+            has_boxes=targets.has_boxes | promoted,
+        )
+
+    def weigh(self, targets: Targets, promoted: tf.Tensor) -> TargetWeights:
+        """Weights of images some of which are `promoted` ([B] bool)."""
+        strong = tf.cast(targets.has_boxes, tf.float32)
+        return TargetWeights(
+            tf.where(promoted, self.classification_weight, strong),
+            tf.where(promoted, self.regression_weight, strong),
+        )
+
+    def _choose_boxes(self, detections, image_labels):
+        """[B, D] bool: detections that are kept if their image is promoted."""
+        classes, scores = detections.classes, detections.scores
+        labels = tf.gather(image_labels, tf.maximum(classes, 0), batch_dims=1)
+        is_allowed = (classes >= 0) & (labels != ABSENT)
+        of_class = tf.one_hot(classes, image_labels.shape[-1], dtype=tf.int32)
+        rank = tf.reduce_sum(of_class * tf.cumsum(of_class, axis=1), axis=-1)
+        is_best = (rank == 1) & (labels == PRESENT) & (scores >= self.best_score)
+        return is_allowed & (is_best | (scores >= self.other_score))
+
+
+def _mark_classes(classes, kept, num_classes):
+    """[B, K] bool: the classes that have a kept box."""
+    of_class = tf.one_hot(classes, num_classes, on_value=True, off_value=False)
+    return tf.reduce_any(of_class & kept[..., tf.newaxis], axis=1)
+
+
+def _fit_rows(values, num_rows, filler):
+    """Cuts or pads axis 1 to `num_rows`."""
+    values = values[:, :num_rows]
+    missing = num_rows - tf.shape(values)[1]
+    paddings = [[0, 0], [0, missing], *([[0, 0]] * (values.shape.rank - 2))]
+    return tf.pad(values, paddings, constant_values=filler)
