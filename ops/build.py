@@ -22,31 +22,14 @@ OUTPUT_DIR = OPS.parent / "ehsod_tf" / "ops" / "_native"
 LIBRARY_NAME = "libehsod_ops.so"
 BUILD_INFO_NAME = "build_info.json"
 
-CPU_SOURCES = (
-    "kernels/roi_align_setup.cc",
-    "kernels/roi_align_forward_cpu.cc",
-    "kernels/roi_align_backward_cpu.cc",
-    "kernels/non_max_suppression_cpu.cc",
-    "tensorflow/roi_align_op.cc",
-    "tensorflow/non_max_suppression_op.cc",
-)
-CUDA_SOURCES = (
-    "kernels/roi_align_cuda.cu",
-    "kernels/non_max_suppression_cuda.cu",
-)
-CUDA_OP_SOURCES = (
-    "tensorflow/roi_align_op_gpu.cc",
-    "tensorflow/non_max_suppression_op_gpu.cc",
-)
+# Lists of files, relative to this folder; CMakeLists.txt reads them too.
+SOURCES = json.loads((OPS / "sources.json").read_text())
 # Real code for these as far as nvcc still makes it, and PTX of the last for later GPUs.
 CUDA_ARCHITECTURES = (70, 75, 80, 86, 89, 90)
 
-COMPILE_FLAGS = ("-O3", "-std=c++17", "-fPIC", "-Wall")
+COMPILE_FLAGS = (*SOURCES["flags"], "-std=c++17", "-fPIC")
 # NMS compares IoUs with a threshold: they must round alike on every processor.
-EXACT_FLAGS = {
-    "kernels/non_max_suppression_cpu.cc": ("-ffp-contract=off",),
-    "kernels/non_max_suppression_cuda.cu": ("-fmad=false",),
-}
+EXACT_FLAGS = {".cc": "-ffp-contract=off", ".cu": "-fmad=false"}
 
 TENSORFLOW_SERIES = "2.21."
 QUERY = """
@@ -149,51 +132,84 @@ def build(output_dir=OUTPUT_DIR):
 
 
 def _compile(compiler, cuda, tensorflow, folder):
-    commands = {}
-    for source in CPU_SOURCES + (CUDA_OP_SOURCES if cuda else ()):
-        target = folder / f"{pathlib.Path(source).name}.o"
-        commands[target] = _compile_command(compiler, cuda, tensorflow, source, target)
-    for source in CUDA_SOURCES if cuda else ():
-        target = folder / f"{pathlib.Path(source).name}.o"
-        commands[target] = _cuda_command(compiler, cuda, source, target)
+    kernels = [*SOURCES["kernels"], *SOURCES["cpu_kernels"]]
+    ops = list(SOURCES["ops"])
+    if cuda:
+        kernels += SOURCES["cuda_kernels"]
+        ops += SOURCES["cuda_ops"]
+    includes = _tensorflow_includes(tensorflow, cuda)
+    commands = [make_kernel_command(compiler, cuda, k, folder) for k in kernels]
+    commands += [_compile_command(compiler, k, folder, includes) for k in ops]
+    return run_all(commands)
+
+
+def run_all(commands):
+    """Runs compilers side by side; returns the object files, which come last in each.
+
+    Raises:
+        BuildError: one of them failed.
+    """
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(_run, commands.values()))
-    return list(commands)
+        list(pool.map(_run, commands))
+    return [command[-1] for command in commands]
 
 
-def _compile_command(compiler, cuda, tensorflow, source, target):
-    command = [compiler, *COMPILE_FLAGS, *EXACT_FLAGS.get(source, ())]
-    command += ["-I", str(OPS / "include")]
-    if source.startswith("tensorflow/"):
-        # -isystem: the warnings of TensorFlow's own headers are not ours to mend.
-        command += [k.replace("-I", "-isystem", 1) for k in tensorflow["compile_flags"]]
-        if cuda:
-            command += ["-isystem", str(cuda.home / "include")]
-    return [*command, "-c", str(OPS / source), "-o", str(target)]
+def make_kernel_command(compiler, cuda, source, folder):
+    """Returns the command that compiles a source without TensorFlow into `folder`."""
+    if source.endswith(".cu"):
+        return _cuda_command(compiler, cuda, source, folder)
+    return _compile_command(compiler, source, folder)
 
 
-def _cuda_command(compiler, cuda, source, target):
-    command = [cuda.nvcc, "-ccbin", compiler, "-O3", "-std=c++17"]
-    command += EXACT_FLAGS.get(source, ())
-    command += ["-Xcompiler", "-fPIC,-Wall"]
+def _compile_command(compiler, source, folder, includes=()):
+    command = [compiler, *COMPILE_FLAGS, *_exact_flags(source), *includes]
+    return [*command, *_files(source, folder)]
+
+
+def _cuda_command(compiler, cuda, source, folder):
+    command = [cuda.nvcc, "-ccbin", compiler, "-std=c++17", *_exact_flags(source)]
+    # nvcc knows -O3; the other flags are its host compiler's.
+    host_flags = [k for k in COMPILE_FLAGS if not k.startswith(("-O", "-std"))]
+    command += ["-O3", "-Xcompiler", ",".join(host_flags)]
     for k in cuda.architectures:
         command.append(f"-gencode=arch=compute_{k},code=sm_{k}")
     last = cuda.architectures[-1]
     command.append(f"-gencode=arch=compute_{last},code=compute_{last}")
-    command += ["-I", str(OPS / "include"), "-c", str(OPS / source), "-o", str(target)]
-    return command
+    return [*command, *_files(source, folder)]
+
+
+def _exact_flags(source):
+    if source not in SOURCES["exact_kernels"]:
+        return []
+    return [EXACT_FLAGS[pathlib.Path(source).suffix]]
+
+
+def _files(source, folder):
+    target = pathlib.Path(folder) / f"{pathlib.Path(source).name}.o"
+    return ["-I", str(OPS / "include"), "-c", str(OPS / source), "-o", str(target)]
+
+
+def _tensorflow_includes(tensorflow, cuda):
+    # -isystem: warnings of TensorFlow's own headers are not ours to remove.
+    flags = [k.replace("-I", "-isystem", 1) for k in tensorflow["compile_flags"]]
+    return flags + (["-isystem", str(cuda.home / "include")] if cuda else [])
 
 
 def _link_command(compiler, cuda, tensorflow, objects, library):
-    command = [compiler, "-shared", "-o", str(library), *map(str, objects)]
+    command = [compiler, "-shared", "-o", str(library), *objects]
     command += tensorflow["link_flags"]
-    if cuda:
-        # The static runtime, hidden: the library also loads where there is no CUDA, and
-        # does not meet the runtime that TensorFlow brings.
-        command += [f"-L{cuda.home / 'lib64'}", f"-L{cuda.home / 'lib'}"]
-        command += ["-lcudart_static", "-lrt", "-ldl", "-lpthread"]
-        command.append("-Wl,--exclude-libs,ALL")
-    return command
+    return command + (cuda_link_flags(cuda) if cuda else [])
+
+
+def cuda_link_flags(cuda):
+    """Returns what links the static CUDA runtime, hidden.
+
+    The library also loads where there is no CUDA, and does not meet the runtime that
+    TensorFlow or PyTorch brings.
+    """
+    folders = [f"-L{cuda.home / 'lib64'}", f"-L{cuda.home / 'lib'}"]
+    libraries = ["-lcudart_static", "-lrt", "-ldl", "-lpthread"]
+    return [*folders, *libraries, "-Wl,--exclude-libs,ALL"]
 
 
 def _run(command):

@@ -1,342 +1,304 @@
-"""The table for GPUs: the CUDA kernels beside torchvision's. Needs PyTorch and nvcc.
+"""The table for GPUs: the CUDA kernels beside torchvision's. Needs PyTorch.
 
-    python ops/benchmarks/gpu_table.py
+    python ops/benchmarks/gpu_table.py [--library FILE] [--json FILE]
 
-Compiles the kernels for the GPU at hand, compares them with torchvision's CUDA ops on
-random cases, times both with CUDA events (medians of 50), and prints achieved bytes a
-second beside those of a copy. RoIAlign: the pyramid of an 800 x 1216 image, 256
-channels, 512 boxes, 7 x 7 bins of 2 x 2 samples; torchvision takes each box from its
-level. NMS: one image, IoU 0.7, at most 2,000 kept. Ends with status 1 where the results
-disagree.
+Without `--library`, a file that kernel_library.py made, the kernels are compiled first.
+They are compared with torchvision's CUDA ops and with our CPU kernels on random cases,
+run 20 times for the same bits, and timed with CUDA events (medians of up to 50 runs,
+the caches emptied before each), beside torchvision's and beside a copy.
+
+RoIAlign: the pyramid of an 800 x 1216 image, 256 channels, 512 boxes an image, 7 x 7
+bins of 2 x 2 samples; torchvision takes each box from its level, and has no bfloat16.
+NMS: IoU 0.7, at most 2,000 kept. Ends with status 1 where the results disagree.
 """
 
 import argparse
-import ctypes
+import itertools
+import json
 import pathlib
 import statistics
-import subprocess
 import sys
 import tempfile
+import time
 
 import torch
 import torchvision
+from gpu_cases import TorchvisionRoiAlign, make_nms, make_roi_align
+from kernel_library import Kernels, build_library
 
-OPS = pathlib.Path(__file__).resolve().parents[1]
-SOURCES = (
-    "benchmarks/torch_binding.cu",
-    "kernels/roi_align_cuda.cu",
-    "kernels/non_max_suppression_cuda.cu",
-    "kernels/roi_align_setup.cc",
-    "kernels/non_max_suppression_cpu.cc",
-)
-DTYPES = {torch.float32: 0, torch.bfloat16: 1, torch.float16: 2}
 RUNS = 50
-HEIGHT, WIDTH, CHANNELS, ROIS, LEVELS = 800, 1216, 256, 512, range(2, 6)
-MAX_LEVELS = 17
+SECONDS_PER_ROW = 0.3
+REPEATS = 20
+BATCHES = (1, 2, 8)
+FULL_SIZE = {
+    "channels": 256,
+    "extent": (800, 1216),
+    "count": 512,
+    "size": 7,
+    "ratio": 2,
+}
+TOLERANCES = {
+    "roi_align, torchvision": 3e-5,
+    "roi_align, our CPU kernels": 3e-5,
+    # Two roundings to 8 bits: of the value and of nothing else.
+    "roi_align, bfloat16 and float32": 2**-8,
+    "nms, torchvision": 0,
+    "nms, our CPU kernel": 0,
+    "results of another run": 0,
+}
 
 
-class RoiAlignProblem(ctypes.Structure):
-    """As in include/ehsod/roi_align.h."""
-
-    _fields_ = [
-        (name, ctypes.c_int64)
-        for name in (
-            "batch",
-            "num_boxes",
-            "channels",
-            "output_size",
-            "sampling_ratio",
-            "min_level",
-            "num_levels",
-        )
-    ]
-    _fields_ += [(k, ctypes.c_int64 * MAX_LEVELS) for k in ("heights", "widths")]
-
-
-class NmsProblem(ctypes.Structure):
-    """As in include/ehsod/non_max_suppression.h."""
-
-    _fields_ = [(k, ctypes.c_int64) for k in ("batch", "num_boxes", "max_outputs")]
-    _fields_ += [(k, ctypes.c_float) for k in ("iou_threshold", "score_threshold")]
-
-
-def compile_kernels(folder):
-    library = str(pathlib.Path(folder) / "kernels.so")
-    # One set of flags for all: -fmad=false costs RoIAlign nothing that memory leaves.
-    subprocess.run(
-        ["nvcc", "-O3", "-std=c++17", "-arch=native", "-fmad=false", "-shared"]
-        + ["-Xcompiler", "-fPIC,-ffp-contract=off", "-I", str(OPS / "include")]
-        + [str(OPS / k) for k in SOURCES]
-        + ["-o", library],
-        check=True,
-    )
-    kernels = ctypes.CDLL(library)
-    for name in ("roi_align_forward", "roi_align_backward", "nms"):
-        getattr(kernels, f"ehsod_{name}").restype = ctypes.c_char_p
-    kernels.ehsod_nms_scratch.restype = ctypes.c_size_t
-    return kernels
-
-
-def pointer(tensor):
-    return ctypes.c_void_p(tensor.data_ptr())
-
-
-def pointers(tensors):
-    return (ctypes.c_void_p * len(tensors))(*[k.data_ptr() for k in tensors])
-
-
-def stream():
-    return ctypes.c_void_p(torch.cuda.current_stream().cuda_stream)
-
-
-def expect_success(message):
-    if message is not None:
-        sys.exit(f"gpu_table.py: {message.decode()}")
-
-
-class RoiAlign:
-    """One case for both sides; `features` are channels last."""
-
-    def __init__(self, kernels, features, boxes, size, ratio):
-        self.kernels, self.features, self.boxes = kernels, features, boxes
-        batch, count = boxes.shape[:2]
-        levels = sorted(features)
-        maps = [features[k] for k in levels]
-        self.problem = RoiAlignProblem(
-            batch, count, maps[0].shape[3], size, ratio, levels[0], len(levels)
-        )
-        for k, feature_map in enumerate(maps):
-            self.problem.heights[k], self.problem.widths[k] = feature_map.shape[1:3]
-        self.dtype = DTYPES[maps[0].dtype]
-        self.pooled = maps[0].new_empty([batch, count, size, size, maps[0].shape[3]])
-        self.gradients = [torch.empty_like(k) for k in maps]
-        self.maps = maps
-        # torchvision's side: channels first, one set of rows for each level.
-        self.planes = {
-            k: v.permute(0, 3, 1, 2).contiguous().requires_grad_()
-            for k, v in features.items()
-        }
-        images = torch.arange(batch, device=boxes.device).repeat_interleave(count)
-        flat = boxes.reshape(-1, 4)
-        self.rois = torch.cat([images[:, None], flat[:, [1, 0, 3, 2]]], dim=1)
-        sides = (flat[:, 2:] - flat[:, :2]).clamp(min=0)
-        area = sides[:, 0] * sides[:, 1]
-        level_of = torch.full_like(area, levels[0])
-        for level in levels[1:]:
-            level_of[area >= 224**2 * 4.0 ** (level - 4)] = level
-        self.rows = {k: torch.where(level_of == k)[0] for k in levels}
-
-    def forward(self):
-        expect_success(
-            self.kernels.ehsod_roi_align_forward(
-                self.dtype,
-                ctypes.byref(self.problem),
-                pointers(self.maps),
-                pointer(self.boxes),
-                pointer(self.pooled),
-                stream(),
-            )
-        )
-        return self.pooled
-
-    def backward(self, upstream):
-        expect_success(
-            self.kernels.ehsod_roi_align_backward(
-                self.dtype,
-                ctypes.byref(self.problem),
-                pointer(self.boxes),
-                pointer(upstream),
-                pointers(self.gradients),
-                stream(),
-            )
-        )
-        return self.gradients
-
-    def torchvision_forward(self):
-        size, ratio = self.problem.output_size, self.problem.sampling_ratio
-        first = next(iter(self.planes.values()))
-        pooled = first.new_zeros([len(self.rois), first.shape[1], size, size])
-        for level, rows in self.rows.items():
-            rois = self.rois[rows].to(first.dtype)
-            pooled[rows] = torchvision.ops.roi_align(
-                self.planes[level], rois, size, 2.0**-level, ratio, aligned=True
-            )
-        return pooled
-
-    def torchvision_backward(self, pooled, upstream):
-        planes = list(self.planes.values())
-        return torch.autograd.grad(pooled, planes, upstream, allow_unused=True)
-
-
-def channels_first(upstream):
-    return upstream.flatten(0, 1).permute(0, 3, 1, 2).contiguous()
-
-
-def make_case(kernels, *, batch, channels, extent, count, size, ratio, dtype):
-    features = {
-        k: torch.rand(
-            [batch, extent[0] >> k, extent[1] >> k, channels], device="cuda"
-        ).to(dtype)
-        for k in LEVELS
-    }
-    centres = torch.rand([batch, count, 2], device="cuda")
-    centres *= torch.tensor(extent, device="cuda")
-    # Sides from 16 to 600 pixels, uniform in their logarithm.
-    half = 8 * 37.5 ** torch.rand([batch, count, 2], device="cuda")
-    boxes = torch.cat([centres - half, centres + half], dim=-1)
-    return RoiAlign(kernels, features, boxes.contiguous(), size, ratio)
-
-
-def compare_roi_align(kernels):
-    """Returns the largest difference as a share of the largest value, float32."""
+def measure_difference(ours, theirs):
+    """Returns the largest difference as a share of the largest value."""
     worst = 0.0
-    for seed in range(100):
-        torch.manual_seed(seed)
-        case = make_case(
-            kernels,
-            batch=1 + seed % 3,
-            channels=[1, 3, 8, 20, 64, 257][seed % 6],
-            extent=(256, 384),
-            count=1 + 7 * seed % 60,
-            size=1 + seed % 8,
-            ratio=1 + seed % 3,
-            dtype=torch.float32,
-        )
-        upstream = torch.rand_like(case.pooled)
-        pooled = case.torchvision_forward()
-        gradients = case.torchvision_backward(pooled, channels_first(upstream))
-        pairs = [(case.forward().flatten(0, 1), pooled)]
-        pairs += list(zip(case.backward(upstream), gradients, strict=True))
-        for ours, theirs in pairs:
-            if theirs is not None:
-                error = (ours.permute(0, 3, 1, 2) - theirs).abs().max()
-                worst = max(worst, float(error / theirs.abs().max().clamp(min=1e-3)))
+    for a, b in zip(ours, theirs, strict=True):
+        if b is None:
+            continue
+        a, b = a.double(), b.double().to(a.device)
+        error = float((a - b).abs().max() / b.abs().max().clamp(min=1e-3))
+        # A NaN exceeds nothing: it must not pass.
+        worst = max(worst, error if error == error else float("inf"))
     return worst
 
 
-def make_nms(kernels, count, seed):
+def make_small_case(kernels, seed, dtype):
     torch.manual_seed(seed)
-    extent = torch.tensor([HEIGHT, WIDTH], device="cuda")
-    corners = torch.rand([count, 2], device="cuda") * extent
-    sides = 20 + 180 * torch.rand([count, 2], device="cuda")
-    boxes = torch.cat([corners, corners + sides], dim=-1)
-    # Without equal scores, whose order torchvision leaves open.
-    scores = torch.randperm(count, device="cuda").float() / count
-    problem = NmsProblem(1, count, 2000, 0.7, -1.0)
-    scratch = torch.empty(
-        kernels.ehsod_nms_scratch(ctypes.byref(problem)),
-        dtype=torch.uint8,
-        device="cuda",
+    return make_roi_align(
+        kernels,
+        batch=1 + seed % 3,
+        channels=[1, 3, 8, 20, 64, 257][seed % 6],
+        extent=(256, 384),
+        count=1 + 7 * seed % 60,
+        size=1 + seed % 8,
+        ratio=1 + seed % 3,
+        dtype=dtype,
     )
-    indices = torch.empty(2000, dtype=torch.int32, device="cuda")
-    num_valid = torch.empty(1, dtype=torch.int32, device="cuda")
 
-    def ours():
-        expect_success(
-            kernels.ehsod_nms(
-                ctypes.byref(problem),
-                pointer(boxes),
-                pointer(scores),
-                None,
-                pointer(scratch),
-                pointer(indices),
-                pointer(num_valid),
-                stream(),
+
+def channels_last(pooled, gradients, shape):
+    pooled = pooled.permute(0, 2, 3, 1).reshape(shape)
+    return [pooled, *[k if k is None else k.permute(0, 2, 3, 1) for k in gradients]]
+
+
+def compare_roi_align(kernels):
+    """Yields (name, difference) of each random case."""
+    for seed in range(60):
+        case = make_small_case(kernels, seed, torch.float32)
+        poison(case)
+        ours = case.both()
+        pooled, *gradients = TorchvisionRoiAlign(case).both()
+        theirs = channels_last(pooled, gradients, ours[0].shape)
+        yield "roi_align, torchvision", measure_difference(ours, theirs)
+        if seed % 3 == 0:
+            difference = measure_difference(ours, case.on_cpu())
+            yield "roi_align, our CPU kernels", difference
+        case = make_small_case(kernels, seed, torch.bfloat16)
+        poison(case)
+        difference = measure_difference(case.both(), case.in_float32().both())
+        yield "roi_align, bfloat16 and float32", difference
+
+
+def poison(case):
+    """A kernel that leaves an element unwritten shows as NaN."""
+    for output in [case.pooled, *case.gradients]:
+        output.fill_(float("nan"))
+
+
+def compare_nms(kernels):
+    """Yields (name, how many lists differ) of each random case."""
+    for seed in range(40):
+        torch.manual_seed(seed)
+        case = make_nms(
+            kernels,
+            batch=1 + seed % 3,
+            count=1 + 197 * seed % 4000,
+            num_classes=[None, 5, 40][seed % 3],
+            max_outputs=[2000, 300][seed % 2],
+        )
+        indices, num_valid = case.run()
+        lists = [row[:k].long() for row, k in zip(indices, num_valid, strict=True)]
+        pairs = zip(lists, case.torchvision_exactly(), strict=True)
+        yield "nms, torchvision", sum(not torch.equal(a, b) for a, b in pairs)
+        expected, _ = case.on_cpu()
+        unequal = (indices.cpu() != expected).any(dim=1)
+        yield "nms, our CPU kernel", int(unequal.sum())
+
+
+def count_unequal_repeats(kernels):
+    """Yields (name, how many of the repeats gave other bits) of each case."""
+    torch.manual_seed(0)
+    runs = [
+        make_roi_align(kernels, batch=2, dtype=dtype, objects=objects, **FULL_SIZE).both
+        for dtype in (torch.float32, torch.bfloat16)
+        for objects in (None, 12)
+    ]
+    runs.append(
+        make_nms(kernels, batch=8, count=8700, num_classes=5, max_outputs=2000).run
+    )
+    for run in runs:
+        first = [k.clone() for k in run()]
+        unequal = 0
+        for _ in range(REPEATS):
+            again = run()
+            unequal += not all(map(torch.equal, first, again))
+        yield "results of another run", unequal
+
+
+def check(kernels):
+    """Returns {name: the largest difference}."""
+    worst = dict.fromkeys(TOLERANCES, 0)
+    for compare in (compare_roi_align, compare_nms, count_unequal_repeats):
+        for name, difference in compare(kernels):
+            worst[name] = max(worst[name], difference)
+    return worst
+
+
+class Timer:
+    """Times what runs on the GPU, from caches that hold nothing of it."""
+
+    def __init__(self):
+        self.eviction = torch.empty(1 << 28, dtype=torch.uint8, device="cuda")
+
+    def time(self, run):
+        """Returns the median milliseconds."""
+        for _ in range(3):
+            run()
+        torch.cuda.synchronize()
+        times, end_of_row = [], time.monotonic() + SECONDS_PER_ROW
+        while len(times) < RUNS and (len(times) < 5 or time.monotonic() < end_of_row):
+            start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            self.eviction.zero_()
+            start.record()
+            run()
+            end.record()
+            end.synchronize()
+            times.append(start.elapsed_time(end))
+        return statistics.median(times)
+
+
+def make_row(op, batch, dtype, ours, theirs=None, moved=None):
+    return {
+        "op": op,
+        "batch": batch,
+        "dtype": str(dtype).removeprefix("torch."),
+        "ours_ms": ours,
+        "torchvision_ms": theirs,
+        "times_as_fast": theirs and theirs / ours,
+        "gb_per_s": moved and moved / ours * 1e-6,
+    }
+
+
+def time_roi_align(kernels, timer):
+    for batch, dtype, objects in itertools.product(
+        BATCHES, (torch.float32, torch.bfloat16), (None, 12)
+    ):
+        case = make_roi_align(
+            kernels, batch=batch, dtype=dtype, objects=objects, **FULL_SIZE
+        )
+        moved = case.count_bytes()
+        forward = both = None
+        if dtype == torch.float32:
+            theirs = TorchvisionRoiAlign(case)
+            with torch.no_grad():
+                forward = timer.time(theirs.forward)
+            both = timer.time(theirs.both)
+            del theirs
+        place = "" if objects is None else f", {objects} objects"
+        for name, run, other, size in (
+            ("forward", case.forward, forward, moved),
+            ("backward", case.backward, None, moved),
+            ("forward + backward", case.both, both, 2 * moved),
+        ):
+            op = f"roi_align {name}{place}"
+            yield make_row(op, batch, dtype, timer.time(run), other, size)
+
+
+def time_nms(kernels, timer):
+    cases = [(batch, 8700, 5) for batch in BATCHES]
+    cases += [(1, count, None) for count in (2000, 6000, 12000)]
+    for batch, count, num_classes in cases:
+        for dtype in (torch.float32, torch.bfloat16):
+            case = make_nms(
+                kernels,
+                batch=batch,
+                count=count,
+                num_classes=num_classes,
+                max_outputs=2000,
+                dtype=dtype,
+            )
+            theirs = timer.time(case.torchvision) if dtype == torch.float32 else None
+            classes = "" if num_classes is None else f", {num_classes} classes"
+            op = f"nms, {count:,} boxes{classes}"
+            yield make_row(op, batch, dtype, timer.time(case.run), theirs)
+
+
+def measure(kernels):
+    """Returns everything, as a dict that JSON can hold."""
+    torch.backends.cuda.matmul.allow_tf32 = False
+    differences = check(kernels)
+    timer = Timer()
+    target = torch.empty_like(timer.eviction)
+    source = torch.ones_like(target)
+    copy = timer.time(lambda: target.copy_(source))
+    torch.manual_seed(0)
+    return {
+        "gpu": torch.cuda.get_device_name(),
+        "torch": torch.__version__,
+        "torchvision": torchvision.__version__,
+        "copy_gb_per_s": 2 * target.numel() / copy * 1e-6,
+        "differences": differences,
+        "agrees": all(differences[k] <= v for k, v in TOLERANCES.items()),
+        "rows": [*time_roi_align(kernels, timer), *time_nms(kernels, timer)],
+    }
+
+
+def format_report(report):
+    lines = [
+        f"{report['gpu']}, torch {report['torch']}, torchvision "
+        f"{report['torchvision']}; a copy moves {report['copy_gb_per_s']:.0f} GB/s",
+        "",
+    ]
+    for name, difference in report["differences"].items():
+        verdict = "" if difference <= TOLERANCES[name] else " WRONG"
+        lines.append(f"{name}: differs by {difference:.1e}{verdict}")
+    lines += [
+        "",
+        "| op | batch | type | ours, ms | torchvision, ms | times as fast | GB/s |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in report["rows"]:
+        theirs, ratio, rate = (
+            "–" if row[key] is None else f"{row[key]:{style}}"
+            for key, style in (
+                ("torchvision_ms", ".3f"),
+                ("times_as_fast", ".2f"),
+                ("gb_per_s", ".0f"),
             )
         )
-        return indices, num_valid
-
-    swapped = boxes[:, [1, 0, 3, 2]].contiguous()
-    # The threshold as float32, as the kernel has it.
-    threshold = float(torch.tensor(0.7))
-    return ours, lambda: torchvision.ops.nms(swapped, scores, threshold)[:2000]
-
-
-def count_unequal_nms(kernels):
-    unequal = 0
-    for seed in range(100):
-        ours, theirs = make_nms(kernels, 1 + 97 * seed % 4000, seed)
-        (indices, num_valid), expected = ours(), theirs()
-        unequal += not torch.equal(indices[: int(num_valid)].long(), expected)
-    return unequal
-
-
-def time_run(run):
-    """Returns the median milliseconds."""
-    for _ in range(5):
-        run()
-    times = []
-    for _ in range(RUNS):
-        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        start.record()
-        run()
-        end.record()
-        end.synchronize()
-        times.append(start.elapsed_time(end))
-    return statistics.median(times)
-
-
-def print_row(label, ours, theirs, moved=None):
-    rate = "" if moved is None else f"{moved / ours * 1e-6:.0f}"
-    print(f"| {label} | {ours:.3f} | {theirs:.3f} | {theirs / ours:.2f} | {rate} |")
-
-
-def print_table(kernels):
-    source = torch.empty(1 << 28, dtype=torch.uint8, device="cuda")
-    target = torch.empty_like(source)
-    rate = 2 * source.numel() / time_run(lambda: target.copy_(source)) * 1e-6
-    print(
-        f"{torch.cuda.get_device_name()}, torch {torch.__version__}, torchvision "
-        f"{torchvision.__version__}; a copy moves {rate:.0f} GB/s\n\n"
-        "| op | ours, ms | torchvision, ms | times as fast | GB/s |\n"
-        "|---|---|---|---|---|"
-    )
-    for dtype in DTYPES:
-        case = make_case(
-            kernels,
-            batch=1,
-            channels=CHANNELS,
-            extent=(HEIGHT, WIDTH),
-            count=ROIS,
-            size=7,
-            ratio=2,
-            dtype=dtype,
+        lines.append(
+            f"| {row['op']} | {row['batch']} | {row['dtype']} "
+            f"| {row['ours_ms']:.3f} | {theirs} | {ratio} | {rate} |"
         )
-        upstream = torch.rand_like(case.pooled)
-        theirs_upstream = channels_first(upstream)
-        moved = sum(k.numel() for k in [case.pooled, *case.maps]) * upstream.itemsize
-        name = str(dtype).removeprefix("torch.")
-        with torch.no_grad():
-            theirs = time_run(case.torchvision_forward)
-        print_row(f"roi_align forward, {name}", time_run(case.forward), theirs, moved)
-
-        def ours_both(case=case, upstream=upstream):
-            case.forward()
-            case.backward(upstream)
-
-        def theirs_both(case=case, upstream=theirs_upstream):
-            case.torchvision_backward(case.torchvision_forward(), upstream)
-
-        label = f"roi_align forward + backward, {name}"
-        print_row(label, time_run(ours_both), time_run(theirs_both), 2 * moved)
-    for count in (2000, 6000, 12000):
-        ours, theirs = make_nms(kernels, count, 0)
-        print_row(f"nms, {count:,} boxes", time_run(ours), time_run(theirs))
+    return "\n".join(lines)
 
 
 def main():
-    argparse.ArgumentParser(description=__doc__.split("\n")[0]).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--library", help="a file that kernel_library.py made")
+    parser.add_argument("--json", help="write the results there too")
+    flags = parser.parse_args()
     if not torch.cuda.is_available():
         sys.exit("gpu_table.py: PyTorch sees no GPU.")
     with tempfile.TemporaryDirectory() as folder:
-        kernels = compile_kernels(folder)
-        difference, unequal = compare_roi_align(kernels), count_unequal_nms(kernels)
-        print(
-            f"100 cases each: roi_align differs by {difference:.1e} of the largest "
-            f"value, {unequal} NMS lists differ\n"
-        )
-        print_table(kernels)
-    sys.exit(difference > 3e-5 or unequal > 0)
+        library = flags.library
+        if library is None:
+            library = pathlib.Path(folder) / "kernels.so"
+            build_library(library)
+        report = measure(Kernels(library))
+    print(format_report(report))
+    if flags.json:
+        pathlib.Path(flags.json).write_text(json.dumps(report, indent=2) + "\n")
+    sys.exit(not report["agrees"])
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ namespace ehsod {
 // Beyond 2^24 float32 does not resolve one pixel. Areas of clipped boxes are finite.
 inline constexpr float kMaxCoordinate = 16777216.0f;
 
-struct Box {
+struct alignas(16) Box {
   float ymin, xmin, ymax, xmax;
 };
 

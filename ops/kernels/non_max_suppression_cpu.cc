@@ -93,7 +93,7 @@ EHSOD_ALWAYS_INLINE bool IsSuppressed(const Box& box, float area, int32_t class_
   using Floats = typename Isa::Floats;
   using Ints = typename Isa::Ints;
   constexpr int kStep = kVectorsPerTest * Isa::kLanes;
-  const float low_threshold = iou_threshold * (1.0f - 1.0f / (1 << 20));
+  const float low_threshold = LowThreshold(iou_threshold);
   const Floats zero = {};
   const Floats ymin = zero + box.ymin, xmin = zero + box.xmin;
   const Floats ymax = zero + box.ymax, xmax = zero + box.xmax;
@@ -222,29 +222,6 @@ Suppress ChooseSuppress() {
 }
 
 }  // namespace
-
-const char* CheckProblem(const NonMaxSuppressionProblem& problem) {
-  if (problem.batch < 0 || problem.num_boxes < 0) return "sizes must not be negative";
-  if (problem.max_outputs < 1 || problem.max_outputs > kMaxOutputs) {
-    return "max_outputs must lie in 1..2^20";
-  }
-  int64_t count = 0;
-  if (__builtin_mul_overflow(problem.batch, problem.max_outputs, &count) ||
-      count > kMaxPaddedOutputs) {
-    return "the output would have more than 2^28 elements";
-  }
-  if (__builtin_mul_overflow(problem.batch, problem.num_boxes, &count) ||
-      problem.num_boxes > kMaxCandidates || count > kMaxCandidates) {
-    return "there are more than 2^28 boxes";
-  }
-  if (!(problem.iou_threshold >= 0.0f && problem.iou_threshold <= 1.0f)) {
-    return "iou_threshold must lie in 0..1";
-  }
-  if (problem.score_threshold != problem.score_threshold) {
-    return "score_threshold must not be NaN";
-  }
-  return nullptr;
-}
 
 int64_t CountScratch(const NonMaxSuppressionProblem& problem) {
   return 4 * problem.num_boxes + kKeptColumns * KeptCapacity(problem);

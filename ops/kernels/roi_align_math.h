@@ -55,6 +55,18 @@ EHSOD_HOST_DEVICE LevelBox PlaceBox(const float* corners, int min_level, int num
           width * scale / samples};
 }
 
+// Where sample k of a box lies along one axis, in cells.
+EHSOD_HOST_DEVICE float PositionOf(float start, float step, int k) {
+  return start + (static_cast<float>(k) + 0.5f) * step - 0.5f;
+}
+
+// The position, moved onto the cells 0 to extent - 1.
+EHSOD_HOST_DEVICE float ClampPosition(float position, int extent) {
+  const float last = static_cast<float>(extent - 1);
+  const float floored = position > 0.0f ? position : 0.0f;
+  return floored < last ? floored : last;
+}
+
 // One sample along one axis: the two cells it reads and the weight of the second.
 struct AxisSample {
   bool inside;
@@ -65,13 +77,11 @@ struct AxisSample {
 // detectron2's border rule: a sample more than one cell outside gives 0, a nearer one
 // takes the value at the border.
 EHSOD_HOST_DEVICE AxisSample PlaceSample(float start, float step, int k, int extent) {
-  const float position = start + (static_cast<float>(k) + 0.5f) * step - 0.5f;
+  const float position = PositionOf(start, step, k);
   if (!(position >= -1.0f && position <= static_cast<float>(extent))) {
     return {false, 0, 0, 0.0f};
   }
-  const float last = static_cast<float>(extent - 1);
-  const float floored = position > 0.0f ? position : 0.0f;
-  const float clamped = floored < last ? floored : last;
+  const float clamped = ClampPosition(position, extent);
   const int low = static_cast<int>(clamped);
   const int high = low + 1 < extent ? low + 1 : low;
   return {true, low, high, clamped - static_cast<float>(low)};

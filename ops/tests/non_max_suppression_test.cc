@@ -5,31 +5,6 @@
 namespace ehsod::test {
 namespace {
 
-struct Candidates {
-  std::vector<float> boxes;
-  std::vector<float> scores;
-  std::vector<int32_t> classes;
-};
-
-// Corners on a grid for odd seeds: IoUs then often equal one another.
-Candidates MakeCandidates(const NonMaxSuppressionProblem& problem, bool on_grid,
-                          int odds, Source* source) {
-  Candidates made;
-  for (int64_t n = 0; n < problem.batch * problem.num_boxes; ++n) {
-    const float y = source->Coordinate(0.0f, 60.0f, odds);
-    const float x = source->Coordinate(0.0f, 60.0f, odds);
-    const float corners[] = {y, x, source->Coordinate(y - 1.0f, y + 40.0f, odds),
-                             source->Coordinate(x - 1.0f, x + 40.0f, odds)};
-    for (const float k : corners) {
-      made.boxes.push_back(on_grid ? 4.0f * std::round(k / 4.0f) : k);
-    }
-    const float score = source->Coordinate(-1.0f, 1.0f, odds);
-    made.scores.push_back(source->Bits() % 2 ? std::round(score * 8.0f) / 8.0f : score);
-    made.classes.push_back(static_cast<int32_t>(source->Between(-1, 3)));
-  }
-  return made;
-}
-
 void TestAgainstOracle(uint32_t seed, int odds, bool by_class) {
   Source source(seed);
   const NonMaxSuppressionProblem problem = MakeNmsProblem(&source);

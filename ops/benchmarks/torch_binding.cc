@@ -1,4 +1,6 @@
-// The CUDA kernels as a plain C library, for `gpu_table.py`; no TensorFlow, no PyTorch.
+// The kernels as a plain C library, for `kernel_library.py`; no TensorFlow, no PyTorch.
+#include <vector>
+
 #include "ehsod/non_max_suppression_cuda.h"
 #include "ehsod/roi_align_cuda.h"
 
@@ -56,6 +58,35 @@ const char* ehsod_nms(const ehsod::NonMaxSuppressionProblem* problem,
   if (const char* objection = CheckProblem(*problem)) return objection;
   return ehsod::NonMaxSuppressionCuda(*problem, boxes, scores, classes, scratch,
                                       indices, num_valid, stream);
+}
+
+// The same on the CPU, float32, pointers to the host's memory.
+
+const char* ehsod_roi_align_cpu(const ehsod::RoiAlignProblem* problem,
+                                const float* const* features, const float* boxes,
+                                const float* pooled_gradient, float* pooled,
+                                float* const* gradients) {
+  if (const char* objection = CheckProblem(*problem)) return objection;
+  const int64_t count = problem->batch * problem->num_boxes;
+  std::vector<int32_t> order(count), offsets(problem->batch * problem->num_levels + 1);
+  ehsod::GroupBoxes(*problem, boxes, order.data(), offsets.data());
+  ehsod::RoiAlignForwardCpu(*problem, features, boxes, order.data(), 0,
+                            count * problem->output_size, pooled);
+  ehsod::RoiAlignBackwardCpu(*problem, boxes, order.data(), offsets.data(),
+                             pooled_gradient, 0, CountGradientBands(*problem), nullptr,
+                             gradients);
+  return nullptr;
+}
+
+const char* ehsod_nms_cpu(const ehsod::NonMaxSuppressionProblem* problem,
+                          const float* boxes, const float* scores,
+                          const int32_t* classes, int32_t* indices,
+                          int32_t* num_valid) {
+  if (const char* objection = CheckProblem(*problem)) return objection;
+  std::vector<uint32_t> scratch(CountScratch(*problem));
+  ehsod::NonMaxSuppressionCpu(*problem, boxes, scores, classes, 0, problem->batch,
+                              scratch.data(), indices, num_valid);
+  return nullptr;
 }
 
 }  // extern "C"
