@@ -1,11 +1,17 @@
 import functools
+import json
 
 import numpy as np
 import pytest
 
 from ehsod_tf import data
-from ehsod_tf.errors import ConfigError
-from ehsod_tf.runs.data import count_steps_per_epoch, load_data, make_dataset
+from ehsod_tf.errors import ConfigError, DataError
+from ehsod_tf.runs.data import (
+    count_steps_per_epoch,
+    load_data,
+    load_evaluation_set,
+    make_dataset,
+)
 from ehsod_tf.runs.settings import Experiment
 
 
@@ -64,3 +70,86 @@ def test_other_steps_leave_the_order_as_it_is(make):
 def test_an_epoch_has_a_step(make, steps):
     with pytest.raises(ConfigError, match="steps_per_epoch must be at least 1"):
         make(steps_per_epoch=steps)
+
+
+@pytest.fixture
+def write_val(scenes, tmp_path):
+    """Returns a function that rewrites the held-out annotations and gives a reader."""
+
+    def write(change, **options):
+        path = scenes / "annotations" / "instances_val.json"
+        content = json.loads(path.read_text())
+        change(content)
+        changed = tmp_path / "val.json"
+        changed.write_text(json.dumps(content))
+        return functools.partial(data.read_coco, changed, scenes / "val", **options)
+
+    return write
+
+
+def drop_category(content, name="ring"):
+    """Takes a category out of a COCO file, with its annotations."""
+    [gone] = [c["id"] for c in content["categories"] if c["name"] == name]
+    content["categories"] = [c for c in content["categories"] if c["id"] != gone]
+    content["annotations"] = [
+        a for a in content["annotations"] if a["category_id"] != gone
+    ]
+
+
+ALL_CLASSES = ("disc", "square", "triangle", "star", "ring", "cross")
+
+
+@pytest.mark.parametrize("class_names", [None, ALL_CLASSES])
+def test_an_evaluation_set_that_lacks_a_category(make, write_val, class_names):
+    """The training set's classes, or those of the config, are enough."""
+    options = {} if class_names is None else {"class_names": class_names}
+    read = write_val(drop_category, unannotated="empty", **options)
+    experiment = make(read_evaluation_set=read)
+    findings = data.Findings()
+    found = load_data(experiment, findings)
+    whole = load_data(make(), data.Findings()).evaluation_set
+    assert found.evaluation_set.class_names == ALL_CLASSES
+    assert found.evaluation_set.class_names == found.training_set.class_names
+    ring = ALL_CLASSES.index("ring")
+    kept = whole.classes != ring
+    np.testing.assert_array_equal(found.evaluation_set.classes, whole.classes[kept])
+    np.testing.assert_array_equal(found.evaluation_set.boxes, whole.boxes[kept])
+    assert (found.evaluation_set.image_labels[:, ring] == 0).all()
+    assert len(set(found.evaluation_set.category_ids)) == 6
+    told = any("has no class called ring" in note for note in findings.notes)
+    assert told == (class_names is not None)
+    # evaluate.py takes them from the checkpoint.
+    again = load_evaluation_set(experiment, ALL_CLASSES)
+    np.testing.assert_array_equal(again.classes, found.evaluation_set.classes)
+
+
+def test_an_evaluation_set_with_a_category_of_its_own(make, write_val):
+    def rename(content):
+        content["categories"][4]["name"] = "rings"
+
+    with pytest.raises(ConfigError, match="a class 'rings'.*did you mean 'ring'"):
+        load_data(make(read_evaluation_set=write_val(rename)), data.Findings())
+
+
+def test_training_and_evaluation_set_are_one_on_demand(make):
+    """The usual first check: can the detector learn ten images by heart?"""
+    read = make().read_training_set
+    with pytest.raises(DataError, match="all 12.*allow_shared_images = True"):
+        load_data(make(read_evaluation_set=read), data.Findings())
+    findings = data.Findings()
+    experiment = make(read_evaluation_set=read, allow_shared_images=True)
+    found = load_data(experiment, findings)
+    assert len(found.training_set.paths) == len(found.evaluation_set.paths) == 12
+    assert not findings.problems
+    assert any("12 of 12 evaluation images are training" in n for n in findings.notes)
+
+
+def test_labels_alone_are_not_enough(make):
+    def read(findings):
+        whole = make().read_training_set(findings=findings)
+        return data.apply_split(whole, data.Split(0, 10, (1,)))._replace(
+            has_boxes=np.zeros(len(whole.paths), bool)
+        )
+
+    with pytest.raises(DataError, match="none of the 12 images has boxes.*alone"):
+        load_data(make(read_training_set=read), data.Findings())

@@ -78,13 +78,15 @@ def evaluate(
         from ehsod_tf.evaluation import format_figures
         from ehsod_tf.runs import data, evaluation, model
         from ehsod_tf.runs.export import export_model
+        from ehsod_tf.training import read_class_names
 
         config = config or _find_config(model_dir)
         experiment = load_experiment(config, gin_bindings, data_dir)
-        image_set = data.load_evaluation_set(experiment)
+        checkpoint = checkpoint or model_dir
+        image_set = data.load_evaluation_set(experiment, read_class_names(checkpoint))
         detector = model.restore_model(
             experiment,
-            checkpoint or model_dir,
+            checkpoint,
             len(image_set.class_names),
             averaged=averaged,
         )
@@ -113,11 +115,15 @@ def export(
         from ehsod_tf.runs.data import load_evaluation_set
         from ehsod_tf.runs.export import export_model
         from ehsod_tf.runs.model import restore_model
+        from ehsod_tf.training import read_class_names
 
         experiment = load_experiment(_find_config(model_dir), gin_bindings)
-        class_names = load_evaluation_set(experiment).class_names
+        checkpoint = checkpoint or model_dir
+        class_names = read_class_names(checkpoint)
+        if class_names is None:
+            class_names = load_evaluation_set(experiment).class_names
         model = restore_model(
-            experiment, checkpoint or model_dir, len(class_names), averaged=averaged
+            experiment, checkpoint, len(class_names), averaged=averaged
         )
         export_model(experiment, model, class_names, output, ops)
         print(f"{output}: SavedModel")

@@ -7,9 +7,12 @@ A reader (`read_coco`, `read_voc`, `read_label_csv`, `read_class_folders`,
 What is wrong on the way goes into `Findings`.
 """
 
-from ehsod_tf.data.checks.leakage import leave_out_shared_images
+from ehsod_tf.data.checks.leakage import (
+    leave_out_shared_images,
+    note_shared_images,
+)
 from ehsod_tf.data.checks.validation import validate
-from ehsod_tf.data.columns import select_images
+from ehsod_tf.data.columns import align_classes, select_images
 from ehsod_tf.data.conversion import write_coco
 from ehsod_tf.data.input.batch_plan import count_steps_per_epoch
 from ehsod_tf.data.input.input_errors import explain_input_error, name_unreadable_images
@@ -17,7 +20,13 @@ from ehsod_tf.data.input.pipeline import (
     build_evaluation_dataset,
     build_training_dataset,
 )
-from ehsod_tf.data.problems import Findings, Problem, raise_problems, write_problems
+from ehsod_tf.data.problems import (
+    Findings,
+    Problem,
+    raise_problems,
+    suggest,
+    write_problems,
+)
 from ehsod_tf.data.readers.class_folders import read_class_folders
 from ehsod_tf.data.readers.coco import read_coco
 from ehsod_tf.data.readers.label_csv import read_label_csv
@@ -45,6 +54,7 @@ __all__ = [
     "Findings",
     "Problem",
     "Split",
+    "align_classes",
     "apply_split",
     "build_evaluation_dataset",
     "build_training_dataset",
@@ -59,6 +69,7 @@ __all__ = [
     "merge_image_sets",
     "name_unreadable_images",
     "preprocess_image",
+    "note_shared_images",
     "raise_problems",
     "read_class_folders",
     "read_coco",
@@ -69,6 +80,7 @@ __all__ = [
     "read_voc",
     "select_images",
     "split_from_ids",
+    "suggest",
     "summarize",
     "validate",
     "write_coco",

@@ -168,6 +168,35 @@ def select_images(image_set: ImageSet, mask: np.ndarray) -> ImageSet:
     )
 
 
+def align_classes(
+    image_set: ImageSet, class_names: Sequence[str], category_ids: Sequence[int]
+) -> ImageSet:
+    """Returns the set with these classes, in this order.
+
+    Args:
+        image_set: its classes are among them; of the others it shows none.
+        class_names: K names.
+        category_ids: K ids, for the classes that the set does not have; where it uses
+            one for another class, an id that is free stands for the new class.
+    """
+    own_names = image_set.class_names
+    positions = [class_names.index(name) for name in own_names]
+    ids = dict(zip(own_names, image_set.category_ids, strict=True))
+    for name, category_id in zip(class_names, category_ids, strict=True):
+        if name not in ids:
+            is_free = category_id not in ids.values()
+            ids[name] = category_id if is_free else max(ids.values()) + 1
+    num_images = len(image_set.image_ids)
+    labels = np.full((num_images, len(class_names)), ABSENT, np.int8)
+    labels[:, positions] = image_set.image_labels
+    return image_set._replace(
+        class_names=tuple(class_names),
+        category_ids=tuple(ids[name] for name in class_names),
+        classes=np.array(positions, np.int32)[image_set.classes],
+        image_labels=labels,
+    )
+
+
 def derive_image_labels(
     boxes: BoxColumns, num_images: int, num_classes: int
 ) -> np.ndarray:

@@ -93,19 +93,35 @@ def write_problems(path: str | os.PathLike, problems: list[Problem]) -> None:
 
 
 def check_class_names(
-    class_names: Iterable[str], known_names: Iterable[str], source: str
+    class_names: Iterable[str],
+    known_names: Iterable[str],
+    source: str,
+    findings: Findings,
 ) -> None:
-    """Raises DataError for an unknown, repeated or missing class name."""
+    """Raises DataError for an empty list, a class listed twice, or a misspelt one.
+
+    A part of a data set need not hold every class, so one that the source lacks is but
+    noted; unless the source has a class of a similar name that was not asked for, or
+    none of the classes at all.
+    """
     class_names, known_names = list(class_names), list(known_names)
     if not class_names:
         raise DataError(f"{source}: the class list is empty; name at least one class")
     for position, name in enumerate(class_names):
-        if name not in known_names:
-            raise DataError(
-                f"{source}: no class is called {name!r}; {suggest(name, known_names)}"
-            )
         if name in class_names[:position]:
             raise DataError(f"{source}: class {name!r} is listed twice; keep one")
+    lacking = [name for name in class_names if name not in known_names]
+    others = [name for name in known_names if name not in class_names]
+    for name in lacking:
+        if len(lacking) == len(class_names) or get_close_matches(name, others, n=1):
+            raise DataError(
+                f"{source}: no class is called {name!r}; {suggest(name, others)}"
+            )
+    if lacking:
+        findings.note(
+            f"{source}: has no class called {', '.join(lacking)}; its images count as "
+            "showing none"
+        )
 
 
 def suggest(name: str, known_names: Iterable[str]) -> str:

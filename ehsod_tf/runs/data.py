@@ -18,7 +18,8 @@ class RunData(NamedTuple):
 
     Attributes:
         training_set: under this run's supervision: weak images have lost their boxes.
-        evaluation_set: every image strong, with the same classes.
+        evaluation_set: every image strong, with the same classes, not all of which it
+            need show.
         split: who is strong.
         held_back_set: weak images with the boxes that the split holds back, to measure
             a teacher by; None where there are no such boxes.
@@ -43,14 +44,20 @@ def load_data(experiment: Experiment, findings: data.Findings) -> RunData:
 
     Raises:
         DataError: something is wrong with the data and `skip_bad` is not set.
-        ConfigError: the two sets have different classes, or fewer images than a batch.
+        ConfigError: the evaluation set has a class that training lacks, or there are
+            fewer images than a batch.
     """
     training_set = _load_set(experiment, experiment.read_training_set, findings)
     evaluation_set = _load_set(experiment, experiment.read_evaluation_set, findings)
-    _require_same_classes(training_set, evaluation_set)
-    training_set = data.leave_out_shared_images(
-        training_set, evaluation_set, findings=findings
+    evaluation_set = _take_classes(
+        evaluation_set, training_set.class_names, training_set.category_ids
     )
+    if experiment.allow_shared_images:
+        data.note_shared_images(training_set, evaluation_set, findings=findings)
+    else:
+        training_set = data.leave_out_shared_images(
+            training_set, evaluation_set, findings=findings
+        )
     _require_sound(experiment, findings)
     evaluation.check_ground_truth(evaluation_set)
     boxed_set, split = training_set, _choose_split(experiment, training_set)
@@ -70,11 +77,21 @@ def load_data(experiment: Experiment, findings: data.Findings) -> RunData:
     return RunData(training_set, evaluation_set, split, held_back_set)
 
 
-def load_evaluation_set(experiment: Experiment) -> ImageSet:
-    """The checked evaluation images."""
+def load_evaluation_set(
+    experiment: Experiment, class_names: tuple[str, ...] | None = None
+) -> ImageSet:
+    """The checked evaluation images.
+
+    Args:
+        experiment: the settings.
+        class_names: the classes of the model; None takes the set's own.
+    """
     findings = data.Findings()
     image_set = _load_set(experiment, experiment.read_evaluation_set, findings)
     _require_sound(experiment, findings)
+    if class_names is not None:
+        numbers = tuple(range(1, len(class_names) + 1))
+        image_set = _take_classes(image_set, class_names, numbers)
     evaluation.check_ground_truth(image_set)
     return image_set
 
@@ -135,13 +152,20 @@ def _require_sound(experiment: Experiment, findings) -> None:
         data.raise_problems(findings.problems)
 
 
-def _require_same_classes(training_set: ImageSet, evaluation_set: ImageSet) -> None:
-    if evaluation_set.class_names != training_set.class_names:
+def _take_classes(
+    evaluation_set: ImageSet,
+    class_names: tuple[str, ...],
+    category_ids: tuple[int, ...],
+) -> ImageSet:
+    """The evaluation set with the classes of training, some of which it may lack."""
+    strangers = [n for n in evaluation_set.class_names if n not in class_names]
+    if strangers:
         raise ConfigError(
-            "the evaluation set's classes differ from the training set's: "
-            f"{', '.join(evaluation_set.class_names)} against "
-            f"{', '.join(training_set.class_names)}; name them in the config"
+            f"the evaluation set has a class {strangers[0]!r} that the training set "
+            f"lacks; {data.suggest(strangers[0], class_names)}; correct the name, or "
+            "give both sets the same class_names"
         )
+    return data.align_classes(evaluation_set, class_names, category_ids)
 
 
 def _choose_split(experiment: Experiment, image_set: ImageSet) -> data.Split:

@@ -43,6 +43,8 @@ class Experiment:
         skip_bad: go on without the images that something is wrong with, instead of
             stopping; they are counted and listed.
         check_pixels: decode every image before training, not only read its header.
+        allow_shared_images: evaluate on training images too, to see whether a few can
+            be learnt by heart; else an image in both sets is a problem.
         strong_percent: share of the boxed images that keep their boxes.
         split_seed: seed of the choice of those images.
         stratified_split: draw them so that every class keeps its share.
@@ -85,6 +87,7 @@ class Experiment:
     read_evaluation_set: Callable[..., ImageSet]
     skip_bad: bool = _setting(False, may_change=True)
     check_pixels: bool = _setting(False, may_change=True)
+    allow_shared_images: bool = _setting(False, may_change=True)
     # The split itself is compared, however it was chosen.
     strong_percent: float = _setting(100.0, may_change=True)
     split_seed: int = _setting(0, may_change=True)

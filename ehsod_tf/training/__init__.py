@@ -16,6 +16,7 @@ from ehsod_tf.training.progress import ProgressDisplay
 from ehsod_tf.training.restoration import (
     find_checkpoint,
     has_checkpoints,
+    read_class_names,
     restore_weights,
 )
 from ehsod_tf.training.schedule import WarmupStepDecay, scale_learning_rate
@@ -47,6 +48,7 @@ __all__ = [
     "keeps_ema",
     "make_step",
     "read_batch_dump",
+    "read_class_names",
     "restore_weights",
     "scale_learning_rate",
     "train",

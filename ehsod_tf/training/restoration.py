@@ -75,6 +75,19 @@ def find_checkpoint(path: str) -> str:
     )
 
 
+def read_class_names(path: str) -> tuple[str, ...] | None:
+    """Returns the classes of the run that saved a checkpoint, in their order.
+
+    Args:
+        path: see `find_checkpoint`, which tells of the errors too.
+
+    Returns:
+        None if the checkpoint does not say.
+    """
+    names = read_record(find_checkpoint(path)).get("identity", {}).get("class_names")
+    return None if names is None else tuple(names)
+
+
 def has_checkpoints(directory: str) -> bool:
     """Whether a folder of checkpoints has any, whole or damaged."""
     best = os.path.join(directory, BEST)

@@ -37,31 +37,60 @@ def leave_out_shared_images(
     found = Findings() if findings is None else findings
     num_training = len(training_set.paths)
     is_own = np.ones(num_training, bool)
-    copies = []
-    for group in _group_same_files(training_set.paths + evaluation_set.paths):
-        training_rows = [row for row in group if row < num_training]
-        if group[-1] < num_training:
-            copies.append(training_rows)
-            continue
-        evaluation_path = evaluation_set.paths[group[-1] - num_training]
-        for row in training_rows:
-            is_own[row] = False
-            found.add(
-                training_set.paths[row],
-                f"image {training_set.image_ids[row]}",
-                "",
-                f"the evaluation set holds the same image, {evaluation_path}; remove "
-                "it from one of the two",
-            )
-    _note_copies(training_set, copies, found)
+    for row, evaluation_path in _find_shared(training_set, evaluation_set, found):
+        is_own[row] = False
+        found.add(
+            training_set.paths[row],
+            f"image {training_set.image_ids[row]}",
+            "",
+            f"the evaluation set holds the same image, {evaluation_path}; remove "
+            "it from one of the two",
+        )
     if findings is None:
         found.settle()
     if not is_own.any():
         raise DataError(
             f"{os.path.dirname(training_set.paths[0])}: all {num_training} training "
-            "images are in the evaluation set too; check the two lists of images"
+            "images are in the evaluation set too; check the two lists of images, or "
+            "set Experiment.allow_shared_images = True to see whether a detector can "
+            "learn them by heart"
         )
     return select_images(training_set, is_own)
+
+
+def note_shared_images(
+    training_set: ImageSet, evaluation_set: ImageSet, *, findings: Findings
+) -> None:
+    """Notes how many evaluation images are training images too, where that is wanted.
+
+    Args:
+        training_set, evaluation_set: what may share images.
+        findings: takes the note.
+    """
+    shared = {path for _, path in _find_shared(training_set, evaluation_set, findings)}
+    if shared:
+        findings.note(
+            f"{len(shared)} of {len(evaluation_set.paths)} evaluation images are "
+            "training images too: the figures say how well these were learnt, not how "
+            "well the detector does on others"
+        )
+
+
+def _find_shared(
+    training_set: ImageSet, evaluation_set: ImageSet, found: Findings
+) -> list[tuple[int, str]]:
+    """Returns (row in training, path in evaluation) of each shared image."""
+    num_training = len(training_set.paths)
+    shared, copies = [], []
+    for group in _group_same_files(training_set.paths + evaluation_set.paths):
+        training_rows = [row for row in group if row < num_training]
+        if group[-1] < num_training:
+            copies.append(training_rows)
+        else:
+            path = evaluation_set.paths[group[-1] - num_training]
+            shared += [(row, path) for row in training_rows]
+    _note_copies(training_set, copies, found)
+    return shared
 
 
 def _note_copies(

@@ -67,7 +67,7 @@ def read_class_folders(
     root = os.fspath(image_dir)
     folders = _list_class_folders(root, found)
     class_names = tuple(sorted(folders) if class_names is None else class_names)
-    check_class_names(class_names, class_names, root)
+    check_class_names(class_names, class_names, root, found)
     folders = _choose_folders(folders, class_names, root, found)
     files = _list_images(root, folders, found)
     if not files and not found.problems:

@@ -39,7 +39,8 @@ def read_coco(
         annotation_file: JSON with ``images``, ``annotations`` and ``categories``.
         image_dir: the folder that the file names are relative to.
         class_names: selects and orders the classes; objects and labels of other classes
-            are left out. None takes all categories, by ascending id.
+            are left out, and a class that the file lacks is noted. None takes all
+            categories, by ascending id.
         unannotated: what becomes of an image with neither annotation nor labels:
             "leave_out", or "empty", a strong image that shows no object.
         findings: takes the problems and notes; None raises and warns instead.
@@ -57,7 +58,7 @@ def read_coco(
     found = Findings() if findings is None else findings
     path = os.fspath(annotation_file)
     content = load_coco_json(path)
-    categories = _select_categories(content["categories"], path, class_names)
+    categories = _select_categories(content["categories"], path, class_names, found)
     images = read_images(content.pop("images"), path, categories, found)
     records = content.pop("annotations")
     boxes, annotated = read_boxes(records, path, images, categories, found)
@@ -72,7 +73,7 @@ def read_coco(
 
 
 def _select_categories(
-    records: list, path: str, class_names: tuple[str, ...] | None
+    records: list, path: str, class_names: tuple[str, ...] | None, findings: Findings
 ) -> Categories:
     problems = Findings()
     id_of_name: dict[str, int] = {}
@@ -94,7 +95,10 @@ def _select_categories(
     raise_problems(problems.problems)
     if class_names is None:
         class_names = sorted(id_of_name, key=id_of_name.get)
-    check_class_names(class_names, id_of_name, path)
+    check_class_names(class_names, id_of_name, path, findings)
+    for name in class_names:
+        # A class that the file lacks needs an id for the results.
+        id_of_name.setdefault(name, max(id_of_name.values()) + 1)
     ids = tuple(id_of_name[name] for name in class_names)
     class_of_id = dict.fromkeys(id_of_name.values(), -1)
     class_of_id |= {category_id: index for index, category_id in enumerate(ids)}

@@ -75,7 +75,7 @@ def read_label_csv(
         names = {name for row in rows for name in row.labels + row.absent_labels}
         class_names = sorted(filter(is_plain_text, names))
     class_names = tuple(class_names)
-    check_class_names(class_names, class_names, path)
+    check_class_names(class_names, class_names, path, found)
     rows = [row for row in rows if _check_labels(row, class_names, path, found)]
     rows = _supervise(rows, path, unannotated, found)
     paths = [os.path.join(image_dir, row.file_name) for row in rows]

@@ -86,7 +86,7 @@ def read_voc(
     # Files none of which can be read say nothing about the class list.
     if is_sound.any():
         own_names = sorted(used_names.difference(VOC_CLASSES))
-        check_class_names(class_names, [*VOC_CLASSES, *own_names], list_file)
+        check_class_names(class_names, [*VOC_CLASSES, *own_names], list_file, found)
     if findings is None:
         found.settle()
     whole = assemble_image_set(

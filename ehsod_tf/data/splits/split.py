@@ -48,7 +48,8 @@ def make_split(
     there are classes, and keeps each near its share; see `order_by_class_share`.
 
     Raises:
-        DataError: percent is not in (0, 100], or not one image would be strong.
+        DataError: percent is not in (0, 100], no image has boxes, or not one would be
+            strong.
     """
     if not 0 < percent <= 100:
         raise DataError(
@@ -56,6 +57,12 @@ def make_split(
             "most 100 percent"
         )
     candidates = np.flatnonzero(image_set.has_boxes)
+    if not len(candidates):
+        raise DataError(
+            f"none of the {len(image_set.image_ids)} images has boxes, and a detector "
+            "cannot be learnt from labels alone; add some images with boxes "
+            "(read_coco, read_voc or read_tfrecords, beside the labels in read_mixture)"
+        )
     share = Fraction(str(percent)) / 100 * len(candidates)
     num_strong = math.floor(share + Fraction(1, 2))
     if num_strong == 0:

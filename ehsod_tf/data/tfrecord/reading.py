@@ -67,7 +67,7 @@ def read_tfrecords(
     names = read_label_map(label_map)
     if class_names is None:
         class_names = tuple(names.values())
-    check_class_names(class_names, names.values(), label_map)
+    check_class_names(class_names, names.values(), label_map, found)
     class_names = tuple(class_names)
     class_of_label = {
         label: class_names.index(name) if name in class_names else -1
@@ -79,6 +79,8 @@ def read_tfrecords(
         )
     )
     label_of_name = {name: label for label, name in names.items()}
+    for name in class_names:
+        label_of_name.setdefault(name, max(label_of_name.values()) + 1)
     category_ids = tuple(label_of_name[name] for name in class_names)
     image_set = _assemble(images, class_names, category_ids, image_dir, found)
     if findings is None:
