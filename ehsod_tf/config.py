@@ -62,30 +62,6 @@ def format_operative_config() -> str:
     return gin.operative_config_str()
 
 
-def build_model(
-    num_classes: int,
-    backbone: Callable,
-    fpn: Callable,
-    cam_rpn: Callable,
-    cascade: Callable,
-    selector: Callable,
-    criterion: Callable,
-    decoder: Callable,
-    teacher: Callable | None = None,
-) -> modeling.Ehsod:
-    """Assembles the detector from factories of its parts; None leaves a part out."""
-    return modeling.Ehsod(
-        backbone=backbone(),
-        fpn=fpn(),
-        cam_rpn=cam_rpn(num_classes),
-        cascade=cascade(num_classes),
-        selector=selector(),
-        criterion=criterion(),
-        decoder=decoder(),
-        teacher=teacher() if teacher else None,
-    )
-
-
 def read_coco(
     data_dir: str,
     annotation_file: str,
@@ -290,7 +266,7 @@ def _summarise(error: Exception) -> str:
 
 for _target in (
     Experiment,
-    build_model,
+    modeling.build_model,
     read_coco,
     read_voc,
     read_label_csv,

@@ -1,5 +1,6 @@
 """The detector: Keras layers, post-processing and the training objective."""
 
+from ehsod_tf.modeling.assembly import build_model
 from ehsod_tf.modeling.backbones import (
     build_resnet,
     build_small_backbone,
@@ -31,6 +32,7 @@ __all__ = [
     "Teacher",
     "build_hub_backbone",
     "build_keras_cv_backbone",
+    "build_model",
     "build_resnet",
     "build_small_backbone",
     "load_backbone",

@@ -94,22 +94,13 @@ def sample_rois(
 
     positives = pick(positives) & is_strong
     matched = pick(matches.indices)
-    truths = _append_padding_row(targets)
-    classes = tf.gather(truths.classes, matched, batch_dims=1)
+    classes = tf.gather(targets.classes, matched, batch_dims=1)
     classes = tf.where(positives, classes, num_classes)
     known = is_strong & (picked > 0)
     return Rois(
         boxes=pick(candidates),
         valid=picked > 0,
         classes=tf.where(known, classes, -1),
-        matched_boxes=tf.gather(truths.boxes, matched, batch_dims=1),
+        matched_boxes=tf.gather(targets.boxes, matched, batch_dims=1),
         is_ground_truth=rows >= num_boxes,
-    )
-
-
-def _append_padding_row(targets):
-    """One padding row more, so that row 0 exists in a batch without any boxes."""
-    return targets._replace(
-        boxes=tf.pad(targets.boxes, [[0, 0], [0, 1], [0, 0]]),
-        classes=tf.pad(targets.classes, [[0, 0], [0, 1]], constant_values=-1),
     )

@@ -69,9 +69,7 @@ def sample_anchors(
         num_samples=num_samples,
         positive_fraction=positive_fraction,
     )
-    # One padding row more, for batches without any box.
-    truths = tf.pad(targets.boxes, [[0, 0], [0, 1], [0, 0]])
-    matched = tf.gather(truths, matches.indices, batch_dims=1)
+    matched = tf.gather(targets.boxes, matches.indices, batch_dims=1)
     return SampledAnchors(positives, negatives, matched)
 
 

@@ -1,8 +1,8 @@
 """A run from data to detector: its settings, and what is done with them.
 
-`Experiment` holds the settings and nothing else. The functions of `runs.data`,
-`runs.model`, `runs.training`, `runs.evaluation` and `runs.export` take it as their first
-argument; none of them knows gin.
+`Experiment` holds the settings and nothing else. The functions of `data`, `model`,
+`training`, `evaluation` and `export` here take it as their first argument; none of them
+knows gin.
 
 The run folder holds ``operative_config.gin``, ``split.json``, ``history.csv``,
 ``checkpoints/``, TensorBoard events, ``metrics.json``, ``detections.json``,

@@ -51,8 +51,7 @@ def find_checkpoint(path: str) -> str:
     Args:
         path: a checkpoint (``checkpoints/step-500``, ``checkpoints/best``), or a folder
             of checkpoints or a run folder, of which the newest one that is whole is
-            taken, with a warning for each that is passed over. Also a checkpoint of
-            version 0.1.0, which has no checksums, if it is named itself.
+            taken, with a warning for each that is passed over.
 
     Raises:
         ConfigError: there is none.
@@ -67,8 +66,6 @@ def find_checkpoint(path: str) -> str:
     if any(os.path.exists(os.path.join(path, file)) for file in files):
         folders.check_folder(path)
         return path
-    if os.path.exists(path.removesuffix(".index") + ".index"):
-        return path.removesuffix(".index")
     raise ConfigError(
         f"no checkpoint at {path}: give a run folder, its checkpoints folder or a "
         "checkpoint such as checkpoints/step-500"
@@ -136,20 +133,7 @@ def find_newest(directory: str) -> str | None:
             f"no checkpoint in {directory} is whole: {'; '.join(damaged)}; take "
             "another model_dir, or delete them to start from the beginning"
         )
-    _refuse_unchecked(directory)
     return None
-
-
-def _refuse_unchecked(directory):
-    if not os.path.isdir(directory):
-        return
-    for name in sorted(os.listdir(directory)):
-        if name.startswith("step-") and name.endswith(".index"):
-            path = os.path.join(directory, name.removesuffix(".index"))
-            raise DataError(
-                f"{path} is of version 0.1.0, whose runs cannot go on in this one: "
-                "take another model_dir; to use its weights alone, name it itself"
-            )
 
 
 def read_record(path: str) -> dict:
@@ -195,9 +179,8 @@ def _restore_averages(path, record, weights):
 
 
 def _read(checkpoint, path):
-    prefix = os.path.join(path, PREFIX) if os.path.isdir(path) else path
     try:
-        return checkpoint.read(prefix).expect_partial()
+        return checkpoint.read(os.path.join(path, PREFIX)).expect_partial()
     # Which one TensorFlow raises depends on where a damaged file breaks off.
     except (tf.errors.OpError, IndexError, RuntimeError, ValueError) as error:
         raise DataError(

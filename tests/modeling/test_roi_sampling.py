@@ -117,10 +117,10 @@ def test_padding_rows_of_ground_truth_change_nothing(max_boxes):
     tf.nest.map_structure(np.testing.assert_array_equal, rois, other)
 
 
-def test_a_batch_without_any_ground_truth_row_is_all_background():
+def test_a_batch_of_nothing_but_padding_rows_is_all_background():
     boxes, valid = _make_candidates()
     targets = hand_made.make_targets()._replace(
-        boxes=tf.zeros([5, 0, 4]), classes=tf.zeros([5, 0], tf.int32)
+        boxes=tf.zeros([5, 1, 4]), classes=tf.fill([5, 1], -1)
     )
     rois = _sample(boxes, valid, targets)
     assert (rois.classes.numpy()[STRONG] == NUM_CLASSES).all()

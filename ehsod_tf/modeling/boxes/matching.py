@@ -38,7 +38,7 @@ def match_boxes(
     Args:
         boxes: [B, N, 4] float32 candidates (or [1, N, 4], the same for all images).
         boxes_valid: [B, N] bool; the others are ignored and claim nothing.
-        target_boxes: [B, M, 4] float32 ground truth; M may be 0.
+        target_boxes: [B, M, 4] float32 ground truth; M >= 1.
         target_valid: [B, M] bool, False for padding.
         positive_iou: at least this overlap makes a positive.
         negative_iou: less than this makes a negative; what lies between is ignored.
@@ -50,11 +50,8 @@ def match_boxes(
     Returns:
         `Matches`. Without ground truth every valid box is negative.
     """
-    # One all-padding row makes M >= 1, so that arg-max is defined for M = 0 too.
-    target_boxes = tf.pad(target_boxes, [[0, 0], [0, 1], [0, 0]])
-    target_valid = tf.pad(target_valid, [[0, 0], [0, 1]])
     pairs_valid = boxes_valid[:, :, tf.newaxis] & target_valid[:, tf.newaxis, :]
-    ious = tf.where(pairs_valid, compute_iou(boxes, target_boxes), -1.0)  # [B, N, M+1]
+    ious = tf.where(pairs_valid, compute_iou(boxes, target_boxes), -1.0)  # [B, N, M]
     indices = tf.argmax(ious, axis=-1, output_type=tf.int32)
     best = tf.reduce_max(ious, axis=-1)
     labels = tf.where(
@@ -74,5 +71,5 @@ def match_boxes(
 
 
 def _find_low_quality_matches(ious, low_quality_iou):
-    best_of_target = tf.reduce_max(ious, axis=1, keepdims=True)  # [B, 1, M + 1]
+    best_of_target = tf.reduce_max(ious, axis=1, keepdims=True)  # [B, 1, M]
     return (ious == best_of_target) & (best_of_target >= low_quality_iou)

@@ -85,7 +85,8 @@ def test_padded_truths_match_nothing():
 @pytest.mark.parametrize("low_quality_iou", [None, 0.3])
 def test_without_truths_every_valid_candidate_is_negative(low_quality_iou):
     matches = _match(
-        STRIPS, [], boxes_valid=[True] * 5 + [False], low_quality_iou=low_quality_iou
-    )
+        STRIPS, [0.0] * 4, boxes_valid=[True] * 5 + [False], truth_valid=[False],
+        low_quality_iou=low_quality_iou,
+    )  # fmt: skip
     assert matches.labels.tolist() == [NEGATIVE] * 5 + [IGNORED]
     assert not matches.indices.any()
