@@ -272,6 +272,7 @@ for _target in (
     read_label_csv,
     read_class_folders,
     read_tfrecords,
+    data.Augmentation,
     data.read_mixture,
     read_synthetic_scenes,
     modeling.build_hub_backbone,

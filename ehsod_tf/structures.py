@@ -69,11 +69,16 @@ class Batch(NamedTuple):
     """Images on a common canvas, ready for the network.
 
     Attributes:
-        images: [B, H, W, 3] float32 RGB in [0, 255], zero outside the image.
+        images: [B, H, W, 3] float32 RGB in [0, 255], zero outside the image. What the
+            student sees in training, all augmentation included.
         image_sizes: [B, 2] int32 (height, width) of the image on its canvas.
-        scales: [B, 2] float32, (y, x) pixels on the canvas per original pixel.
+        scales: [B, 2] float32, (y, x) pixels on the canvas per original pixel. In
+            training the image may be cropped and mirrored too, which they do not tell.
         image_ids: [B] int64; -1 marks a row that only fills up the last batch.
         targets: `Targets` of the images, on the canvas.
+        teacher_images: [B, H, W, 3] like `images`, the same views of the same images
+            without changed colours and erased rectangles; None where `images` have
+            neither.
     """
 
     images: tf.Tensor
@@ -81,6 +86,7 @@ class Batch(NamedTuple):
     scales: tf.Tensor
     image_ids: tf.Tensor
     targets: Targets
+    teacher_images: tf.Tensor | None = None
 
 
 class Proposals(NamedTuple):

@@ -7,6 +7,8 @@ A reader (`read_coco`, `read_voc`, `read_label_csv`, `read_class_folders`,
 What is wrong on the way goes into `Findings`.
 """
 
+from ehsod_tf.data.augmentation.pixels import NUM_DRAWS, augment_batch
+from ehsod_tf.data.augmentation.settings import Augmentation
 from ehsod_tf.data.checks.leakage import (
     leave_out_shared_images,
     note_shared_images,
@@ -50,12 +52,15 @@ from ehsod_tf.data.tfrecord.writing import write_tfrecords
 from ehsod_tf.data.transforms import preprocess_image
 
 __all__ = [
+    "NUM_DRAWS",
     "VOC_CLASSES",
+    "Augmentation",
     "Findings",
     "Problem",
     "Split",
     "align_classes",
     "apply_split",
+    "augment_batch",
     "build_evaluation_dataset",
     "build_training_dataset",
     "count_steps_per_epoch",

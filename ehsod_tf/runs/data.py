@@ -9,8 +9,12 @@ import tensorflow as tf
 
 from ehsod_tf import data, evaluation
 from ehsod_tf.errors import ConfigError
+from ehsod_tf.modeling.boxes.sampling import hash_priorities, make_seeds
 from ehsod_tf.runs.settings import Experiment
-from ehsod_tf.structures import ImageSet
+from ehsod_tf.structures import Batch, ImageSet
+
+# Far from the salts of the choice of regions and anchors.
+_PIXEL_SALT = 1_000_000
 
 
 class RunData(NamedTuple):
@@ -114,10 +118,27 @@ def make_dataset(
         **_plan_arguments(experiment, image_set),
         start_step=start_step,
         flip=experiment.flip,
+        augmentation=experiment.create_augmentation(),
         cache_dir=experiment.image_cache,
         host_index=host_index,
         num_hosts=num_hosts,
     )
+
+
+def make_augment(
+    experiment: Experiment,
+) -> Callable[[Batch, tf.Tensor], Batch] | None:
+    """The part of augmentation that is done on the device, see `training.train`."""
+    settings = experiment.create_augmentation()
+    if settings is None:
+        return None
+
+    def augment(batch: Batch, step: tf.Tensor) -> Batch:
+        seeds = make_seeds(batch.image_ids, step, _PIXEL_SALT + experiment.seed)
+        uniforms = hash_priorities(seeds, tf.range(data.NUM_DRAWS))
+        return data.augment_batch(batch, uniforms, settings)
+
+    return augment
 
 
 def make_evaluation_dataset(

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from ehsod_tf import training
+from ehsod_tf.data import Augmentation
 from ehsod_tf.errors import ConfigError, require_choice, require_count
 from ehsod_tf.modeling import Ehsod
 from ehsod_tf.structures import ImageSet
@@ -58,6 +59,8 @@ class Experiment:
         image_cache: folder for the decoded training images, or None to decode anew.
         shorter_side, longer_side: image size in pixels, see `data.transforms`.
         flip: mirror training images at random.
+        augmentation: makes a `data.Augmentation`, which changes training images
+            further, or None.
         batch_size: images a step, over all replicas.
         epochs: of `steps_per_epoch` steps.
         steps_per_epoch: None for one pass over the images; less for a short trial;
@@ -101,6 +104,7 @@ class Experiment:
     shorter_side: int = _setting(800, is_count=True)
     longer_side: int = _setting(1333, is_count=True)
     flip: bool = _setting(True)
+    augmentation: Callable[[], Augmentation] | None = None
     batch_size: int = _setting(16, is_count=True)
     epochs: int = _setting(12, is_count=True, may_change=True)
     steps_per_epoch: int | None = _setting(None, is_count=True)
@@ -133,6 +137,8 @@ class Experiment:
                 f"Experiment.longer_side ({self.longer_side}) is below shorter_side "
                 f"({self.shorter_side})"
             )
+        # Wrong settings are to be told before the data are read.
+        self.create_augmentation()
 
     def list_fixed_settings(self) -> dict:
         """The plain settings that a run must keep when it goes on, by name."""
@@ -142,6 +148,10 @@ class Experiment:
             if not field.metadata.get("may_change")
             and not callable(value := getattr(self, field.name))
         }
+
+    def create_augmentation(self) -> Augmentation | None:
+        """The settings of augmentation, or None where there is to be none."""
+        return self.augmentation() if self.augmentation else None
 
     @property
     def scaled_learning_rate(self) -> float:

@@ -16,6 +16,7 @@ from ehsod_tf.runs.data import (
     count_steps_per_epoch,
     explain_input_error,
     load_data,
+    make_augment,
     make_dataset,
 )
 from ehsod_tf.runs.evaluation import Evaluator
@@ -133,6 +134,7 @@ def _train(experiment, run_data, model, strategy, model_dir, evaluator=None):
         epochs=experiment.epochs,
         steps_per_epoch=count_steps_per_epoch(experiment, image_set),
         checkpoints=checkpoints,
+        augment=make_augment(experiment),
         save_every=experiment.save_every,
         callbacks=callbacks if is_chief else [],
         evaluate=evaluator,
@@ -152,11 +154,13 @@ def _identify(experiment: Experiment, run_data: RunData, model: Ehsod) -> dict:
     """The settings that a run must keep in order to go on."""
     ids = json.dumps(run_data.split.strong_image_ids).encode()
     teacher = {"teacher": vars(model.teacher)} if model.teacher else {}
+    augmentation = experiment.create_augmentation()
     return {
         **experiment.list_fixed_settings(),
         "class_names": run_data.training_set.class_names,
         "training_images": len(run_data.training_set.image_ids),
         "split_sha256": hashlib.sha256(ids).hexdigest(),
+        "augmentation": augmentation and vars(augmentation),
         "criterion": vars(model.criterion),
         "selector": vars(model.selector),
         "optimizer": model.optimizer.get_config(),

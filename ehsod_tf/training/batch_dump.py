@@ -18,6 +18,11 @@ _UNREADABLE = (
     *(NotImplementedError, zipfile.BadZipFile, zlib.error),
 )
 
+# A step makes the images of a teacher itself, of those that are in the dump.
+DUMPED_FIELDS = tuple(
+    name for name in Batch._fields if name not in ("targets", "teacher_images")
+)
+
 
 class BatchDump(NamedTuple):
     """What `write_batch_dump` wrote.
@@ -44,7 +49,7 @@ def write_batch_dump(
         logs: the scalars of the step.
         step: number of the step, from 1.
     """
-    arrays = {f"batch/{n}": v for n, v in batch._asdict().items() if n != "targets"}
+    arrays = {f"batch/{name}": getattr(batch, name) for name in DUMPED_FIELDS}
     arrays |= {f"targets/{n}": v for n, v in batch.targets._asdict().items()}
     arrays |= {f"logs/{name}": np.float64(value) for name, value in logs.items()}
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
@@ -67,7 +72,7 @@ def read_batch_dump(path: str) -> BatchDump:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         targets = Targets(*(arrays[f"targets/{name}"] for name in Targets._fields))
-        fields = [arrays[f"batch/{n}"] for n in Batch._fields if n != "targets"]
+        fields = {name: arrays[f"batch/{name}"] for name in DUMPED_FIELDS}
         step = int(arrays["step"])
     except _UNREADABLE as error:
         raise DataError(
@@ -80,4 +85,4 @@ def read_batch_dump(path: str) -> BatchDump:
         for name, value in arrays.items()
         if name.startswith("logs/")
     }
-    return BatchDump(Batch(*fields, targets=targets), logs, step)
+    return BatchDump(Batch(**fields, targets=targets), logs, step)

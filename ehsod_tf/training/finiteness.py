@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from ehsod_tf.errors import NonFiniteLossError
 from ehsod_tf.structures import Batch
-from ehsod_tf.training.batch_dump import write_batch_dump
+from ehsod_tf.training.batch_dump import DUMPED_FIELDS, write_batch_dump
 from ehsod_tf.training.strategy import count_machines
 
 
@@ -68,4 +68,5 @@ def _join_rows(strategy, batch: Batch):
         )
 
     targets = type(batch.targets)(*map(concatenate, batch.targets))
-    return Batch(*map(concatenate, batch[:-1]), targets=targets)
+    fields = {name: concatenate(getattr(batch, name)) for name in DUMPED_FIELDS}
+    return Batch(**fields, targets=targets)

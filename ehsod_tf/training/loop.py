@@ -31,6 +31,7 @@ def train(
     epochs: int,
     steps_per_epoch: int,
     checkpoints: Checkpoints,
+    augment: Callable[[Any, tf.Tensor], Any] | None = None,
     save_every: int = 500,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     evaluate: Callable[[], Mapping[str, Any]] | None = None,
@@ -59,6 +60,9 @@ def train(
             number from the start depends on the schedule.
         steps_per_epoch: steps of an epoch.
         checkpoints: of this model.
+        augment: takes a batch and the number of steps already made, returns the batch
+            that the model is trained on. It runs within the compiled step, on each
+            replica's rows.
         save_every: a checkpoint is written whenever this many steps have passed, and
             at the end of each epoch, before its evaluation.
         callbacks: standard Keras callbacks. ``on_train_batch_end`` gets the terms of
@@ -106,7 +110,7 @@ def train(
         list(callbacks), model=model, epochs=epochs, steps=steps_per_epoch, verbose=1
     )
     dataset = distribute_batches(make_dataset, step, strategy)
-    take_step = make_step(model, strategy, dataset.element_spec)
+    take_step = make_step(model, strategy, dataset.element_spec, augment)
     batches = iter(dataset)
     model.stop_training = False
     with (
@@ -151,7 +155,10 @@ def train(
 
 
 def make_step(
-    model: keras.Model, strategy: tf.distribute.Strategy, batch_spec: Any
+    model: keras.Model,
+    strategy: tf.distribute.Strategy,
+    batch_spec: Any,
+    augment: Callable[[Any, tf.Tensor], Any] | None = None,
 ) -> Callable[[Any], dict[str, tf.Tensor]]:
     """Compiles one training step over all replicas.
 
@@ -161,6 +168,7 @@ def make_step(
         strategy: the strategy in whose scope the model was built.
         batch_spec: `element_spec` of the distributed data set. Its unknown dimensions
             let one graph serve every canvas and number of boxes.
+        augment: see `train`.
 
     Returns:
         A function from a distributed batch to scalars: the terms of `train_step`, the
@@ -171,6 +179,11 @@ def make_step(
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
     loss_scale = getattr(model.optimizer, "dynamic_scale", None)
 
+    def train_step(batch):
+        if augment is not None:
+            batch = augment(batch, model.optimizer.iterations)
+        return model.train_step(batch)
+
     # Keras's `fit` does without AutoGraph too; the detector is traced in half the time.
     @tf.function(input_signature=[batch_spec], autograph=False)
     def take_step(batch):
@@ -178,7 +191,7 @@ def make_step(
         used = {"learning_rate": tf.identity(optimizer.learning_rate)}
         if loss_scale is not None:
             used["loss_scale"] = tf.identity(loss_scale)
-        terms = strategy.run(model.train_step, args=(batch,))
+        terms = strategy.run(train_step, args=(batch,))
         logs = {
             # The terms are global already, so any replica can speak for all.
             name: strategy.experimental_local_results(value)[0]

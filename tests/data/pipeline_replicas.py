@@ -16,8 +16,14 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from ehsod_tf.data import Split, apply_split, build_training_dataset
+from ehsod_tf.data import (
+    Augmentation,
+    Split,
+    apply_split,
+    build_training_dataset,
+)
 from ehsod_tf.data.columns import BoxRecord, assemble_image_set
+from ehsod_tf.structures import Batch
 from ehsod_tf.training.strategy import distribute_batches
 
 BATCH_SIZE = 4
@@ -28,6 +34,7 @@ ORDERS = {
     "shuffled": {},
     "class_aware": {"class_aware": True},
     "fixed_fraction": {"class_aware": True, "strong_fraction": 0.5},
+    "augmented": {"augmentation": Augmentation()},
 }
 
 
@@ -65,7 +72,10 @@ def digest(parts):
         boxes = tf.pad(targets.boxes, [[0, 0], [0, missing], [0, 0]])
         classes = tf.pad(targets.classes, [[0, 0], [0, missing]], constant_values=-1)
         part = part._replace(targets=targets._replace(boxes=boxes, classes=classes))
-        columns = [np.ascontiguousarray(column) for column in tf.nest.flatten(part)]
+        # All but `teacher_images`, which the training step makes.
+        columns = [
+            np.ascontiguousarray(column) for column in tf.nest.flatten(part[:-1])
+        ]
         for row in range(len(columns[0])):
             for column in columns:
                 whole.update(repr((column.dtype, column[row].shape)).encode())
@@ -78,9 +88,12 @@ def digest_replicas(dataset, strategy):
     for batch in dataset:
         columns = [
             strategy.experimental_local_results(value)
-            for value in tf.nest.flatten(batch)
+            for value in tf.nest.flatten(batch[:-1])
         ]
-        parts = [tf.nest.pack_sequence_as(batch, c) for c in zip(*columns, strict=True)]
+        parts = [
+            Batch(*tf.nest.pack_sequence_as(batch[:-1], column))
+            for column in zip(*columns, strict=True)
+        ]
         assert len(parts) == strategy.num_replicas_in_sync
         digests.append(digest(parts))
     return digests

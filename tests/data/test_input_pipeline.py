@@ -32,7 +32,7 @@ def image_set(make_image_set):
 
 
 def collect(dataset):
-    return [tf.nest.map_structure(lambda t: t.numpy(), batch) for batch in dataset]
+    return list(dataset.as_numpy_iterator())
 
 
 def assert_equal_batches(first, second):
@@ -56,6 +56,9 @@ def test_element_spec(image_set):
         assert spec.images.shape.as_list() == [2, None, None, 3]
         assert spec.targets.boxes.shape.as_list() == [2, None, 4]
         assert spec.targets.image_labels.shape.as_list() == [2, 3]
+        # They are made within the training step.
+        assert spec.teacher_images is None or not hasattr(spec.teacher_images, "shape")
+        spec = spec._replace(teacher_images=spec.images)
         dtypes = tf.nest.map_structure(lambda s: s.dtype, spec)
         assert dtypes.images == dtypes.scales == dtypes.targets.boxes == tf.float32
         assert dtypes.image_sizes == dtypes.targets.classes == tf.int32

@@ -11,7 +11,7 @@ WAYS = [
     for what in ("replicas", "hosts", "replicas, cached")
     for count in (1, 2, 4)
 ]
-ORDERS = ["shuffled", "class_aware", "fixed_fraction"]
+ORDERS = ["shuffled", "class_aware", "fixed_fraction", "augmented"]
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def results():
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_all_ways_of_running_see_the_same(results, order):
-    """Images, flips, ids, labels and boxes of each step, to the bit."""
+    """Images, flips, views, ids, labels and boxes of each step, to the bit."""
     results = results[order]
     expected = results["1 replicas"]
     assert len(set(expected)) == 6

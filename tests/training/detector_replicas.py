@@ -19,6 +19,7 @@ import tensorflow as tf
 from processes import divide_cpu, finish, fork, make_tf_configs
 
 from ehsod_tf.modeling import Teacher
+from ehsod_tf.structures import Batch
 from ehsod_tf.training import CoupledSGD
 from ehsod_tf.training.loop import make_step
 from ehsod_tf.training.strategy import (
@@ -48,8 +49,11 @@ def make_dataset(batches, start_step, host_index, num_hosts):
         small_detector.make_batch(images[first : first + rows])
         for images in batches[start_step:]
     ]
-    columns = tf.nest.map_structure(lambda *parts: tf.stack(parts), *examples)
-    dataset = tf.data.Dataset.from_tensor_slices(columns)
+    # Without `teacher_images`, which are None.
+    columns = tf.nest.map_structure(
+        lambda *parts: tf.stack(parts), *(batch[:-1] for batch in examples)
+    )
+    dataset = tf.data.Dataset.from_tensor_slices(columns).map(Batch)
     return dataset.unbatch().batch(rows, drop_remainder=True)
 
 

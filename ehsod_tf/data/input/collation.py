@@ -8,8 +8,6 @@ import tensorflow as tf
 from ehsod_tf.data.transforms import (
     compute_scale,
     flip_boxes,
-    list_canvases,
-    resized_size,
     scale_boxes,
 )
 from ehsod_tf.structures import UNKNOWN, Batch, ImageSet, Targets
@@ -33,12 +31,22 @@ class Columns(NamedTuple):
     has_boxes: tf.Tensor  # [I + C] bool
 
 
-def build_columns(image_set: ImageSet, shorter_side: int, longer_side: int) -> Columns:
-    """Computes what is known of every image on its canvas, once for all batches."""
+_NO_CANVASES = np.zeros([0, 2], np.int32)
+
+
+def build_columns(
+    image_set: ImageSet, image_sizes: np.ndarray, canvases: np.ndarray = _NO_CANVASES
+) -> Columns:
+    """Computes what is known of every image on its canvas, once for all batches.
+
+    Args:
+        image_set: the images.
+        image_sizes: [I, 2] integers (height, width) that they are resized to.
+        canvases: [C, 2] integers, those of the fillers.
+    """
     is_target = ~image_set.ignored
     splits = np.concatenate([[0], np.cumsum(is_target)])[image_set.row_splits]
     image_of_box = np.repeat(np.arange(len(image_set.paths)), np.diff(splits))
-    canvases = np.array(list_canvases(shorter_side, longer_side))
 
     def append_fillers(column: np.ndarray | tf.Tensor, value, dtype: tf.DType):
         return _append(column, value, len(canvases), dtype)
@@ -46,7 +54,7 @@ def build_columns(image_set: ImageSet, shorter_side: int, longer_side: int) -> C
     # tf.data runs on the host; a column left on a GPU would be copied for each batch.
     with tf.device("/cpu:0"):
         sizes = tf.constant(image_set.sizes, tf.int32)
-        image_sizes = resized_size(sizes, shorter_side, longer_side)
+        image_sizes = tf.constant(image_sizes, tf.int32)
         scales = compute_scale(sizes, image_sizes)
         size_of_box = tf.gather(image_sizes, image_of_box)
         boxes = tf.constant(image_set.boxes[is_target], tf.float32)[:, None]

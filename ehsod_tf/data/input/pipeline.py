@@ -2,7 +2,8 @@
 
 Pixels are read, decoded, resized, flipped and padded image by image, in parallel, and
 nothing else is done there: beside a small JPEG every further operation is felt. What is
-known of the images joins them a whole batch at a time, in `collation`.
+known of the images joins them a whole batch at a time, in `collation`. Augmentation
+that moves pixels is part of the resizing; see `data.augmentation`.
 """
 
 import functools
@@ -13,6 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from ehsod_tf.data.augmentation.settings import Augmentation
+from ehsod_tf.data.augmentation.views import Views, apply_views, cut_view, draw_views
 from ehsod_tf.data.input.batch_plan import (
     find_batch_canvases,
     make_batch_plan,
@@ -20,7 +23,7 @@ from ehsod_tf.data.input.batch_plan import (
     select_host_rows,
 )
 from ehsod_tf.data.input.collation import Columns, build_columns, collate
-from ehsod_tf.data.input.flips import draw_flips
+from ehsod_tf.data.input.draws import draw_uniforms
 from ehsod_tf.data.input.image_cache import ensure_image_cache, read_cached_image
 from ehsod_tf.data.input.image_reading import read_image
 from ehsod_tf.data.input.image_streams import draw_by_class, draw_shuffled
@@ -31,7 +34,7 @@ from ehsod_tf.data.transforms import (
     resize_image,
     resized_size,
 )
-from ehsod_tf.structures import PRESENT, ImageSet
+from ehsod_tf.structures import PRESENT, Batch, ImageSet
 
 
 def build_training_dataset(
@@ -44,6 +47,7 @@ def build_training_dataset(
     epochs: int,
     start_step: int = 0,
     flip: bool = True,
+    augmentation: Augmentation | None = None,
     strong_fraction: float | None = None,
     class_aware: bool = False,
     host_index: int = 0,
@@ -52,18 +56,20 @@ def build_training_dataset(
 ) -> tf.data.Dataset:
     """Builds the batches of a whole run, from `start_step` on.
 
-    The batch of step s is a function of the arguments and s alone, flips included, so
-    a run resumed at step s sees what it would have seen without the break, and several
-    hosts together see what one would.
+    The batch of step s is a function of the arguments and s alone, flips and views
+    included, so a run resumed at step s sees what it would have seen without the break,
+    and several hosts together see what one would.
 
     Args:
         image_set: images, of which `apply_split` has made some weak.
         batch_size: images of all hosts and replicas together.
         shorter_side, longer_side: see `transforms.resized_size`.
-        seed: seed of order and flips.
+        seed: seed of order, flips and views.
         epochs: the run has ``epochs * count_steps_per_epoch(I, batch_size)`` steps.
         start_step: number of steps already done.
         flip: mirror each image with probability 1/2.
+        augmentation: if given, each image is a view, see `augmentation.views`. Pixels
+            are changed on the device, by `augmentation.pixels`.
         strong_fraction: if given, the share of strong images in every batch.
         class_aware: let the classes take turns in the order of the images, see
             `image_streams.draw_by_class`; else each epoch has every image once.
@@ -100,25 +106,44 @@ def build_training_dataset(
         read = read_cached_image
     images = _list_files(image_set, files, shorter_side, longer_side)
 
-    def load(
-        index: tf.Tensor, is_flipped: tf.Tensor, missing: tf.Tensor
-    ) -> tuple[tf.Tensor, ...]:
-        image = _load_image(images, index, is_flipped, missing, read)
-        return image, index, is_flipped
-
     # A position is step * batch_size + row, which no two images of a run share.
     positions = np.arange(plan.size).reshape(plan.shape)[start_step:, own_rows]
-    flips = draw_flips(seed, positions) & flip
+    uniforms = draw_uniforms(seed, positions)
+    flips = (uniforms[..., 0] < 0.5) & flip
     canvases = _choose_canvases(image_set, shorter_side, longer_side)
     batch_canvases = find_batch_canvases(plan[start_step:], canvases)
     indices = plan[start_step:, own_rows]
-    missing = batch_canvases[:, None] - _resized_sizes(images)[indices]
+    usual_sizes = _resized_sizes(images)
+    if augmentation is None:
+        views, seen_sizes = (), usual_sizes[indices]
+        columns = build_columns(image_set, usual_sizes)
+    else:
+        views = draw_views(
+            augmentation,
+            uniforms[..., 1:],
+            original_sizes=image_set.sizes[indices],
+            usual_sizes=usual_sizes[indices],
+            canvases=canvases[indices],
+            is_strong=image_set.has_boxes[indices],
+        )
+        seen_sizes = views.sizes
+        # Boxes stay on the original images until the views move them.
+        columns = build_columns(image_set, image_set.sizes)
+    missing = batch_canvases[:, None] - seen_sizes
+
+    def load(
+        index: tf.Tensor, is_flipped: tf.Tensor, missing: tf.Tensor, *view: tf.Tensor
+    ) -> tuple[tf.Tensor, ...]:
+        load_pixels = _load_view if view else _load_image
+        image = load_pixels(images, index, is_flipped, missing, read, *view)
+        return image, index, is_flipped, *view
+
+    slices = (indices, flips, missing, *views)
     dataset = tf.data.Dataset.from_tensor_slices(
-        (indices.reshape(-1), flips.reshape(-1), missing.reshape(-1, 2))
+        tuple(column.reshape(-1, *column.shape[2:]) for column in slices)
     )
     dataset = dataset.map(load, tf.data.AUTOTUNE, deterministic=True)
-    columns = build_columns(image_set, shorter_side, longer_side)
-    return _make_batches(dataset, columns, batch_size // num_hosts)
+    return _make_batches(dataset, columns, batch_size // num_hosts, augmentation)
 
 
 def make_training_plan(
@@ -188,7 +213,7 @@ def build_evaluation_dataset(
         (plan.reshape(-1), missing.reshape(-1, 2))
     )
     dataset = dataset.map(load, tf.data.AUTOTUNE, deterministic=True)
-    columns = build_columns(image_set, shorter_side, longer_side)
+    columns = build_columns(image_set, _resized_sizes(images), canvases)
     return _make_batches(dataset, columns, batch_size)
 
 
@@ -262,6 +287,22 @@ def _load_image(
     )
 
 
+def _load_view(
+    images: _Images,
+    index: tf.Tensor,
+    is_flipped: tf.Tensor,
+    missing: tf.Tensor,
+    read: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+    window: tf.Tensor,
+    size: tf.Tensor,
+) -> tf.Tensor:
+    """Returns the [H, W, 3] float32 canvas of a view of one image, see `Views`."""
+    image = read(tf.gather(images.files, index), tf.gather(images.sizes, index)[0])
+    view = cut_view(image, window, size)
+    view = tf.cond(is_flipped, lambda: flip_image(view), lambda: view)
+    return _pad(view, missing)
+
+
 def _pad(image: tf.Tensor, missing: tf.Tensor) -> tf.Tensor:
     # [[0, rows], [0, columns], [0, 0]]
     paddings = tf.pad(missing[:, None], [[0, 1], [1, 0]])
@@ -269,8 +310,18 @@ def _pad(image: tf.Tensor, missing: tf.Tensor) -> tf.Tensor:
 
 
 def _make_batches(
-    examples: tf.data.Dataset, columns: Columns, batch_size: int
+    examples: tf.data.Dataset,
+    columns: Columns,
+    batch_size: int,
+    augmentation: Augmentation | None = None,
 ) -> tf.data.Dataset:
-    """Batches (image on its canvas, row of the set, whether it is flipped)."""
+    """Batches (image on its canvas, row of the set, whether it is flipped, *view)."""
+
+    def join(images, index, is_flipped, *view) -> Batch:
+        if not view:
+            return collate(columns, images, index, is_flipped)
+        batch = collate(columns, images, index, tf.zeros_like(is_flipped))
+        return apply_views(batch, Views(*view), is_flipped, augmentation.min_visible)
+
     batches = examples.batch(batch_size, drop_remainder=True)
-    return batches.map(lambda *batch: collate(columns, *batch)).prefetch(2)
+    return batches.map(join).prefetch(2)

@@ -1,8 +1,8 @@
-"""Which images of a run are mirrored, drawn for all of its positions at once.
+"""Random numbers of the positions of a run, drawn for all of them at once.
 
-The draws are those of ``tf.random.stateless_uniform`` with the seed pair (seed,
-position), to the bit. They are made here in NumPy, before the run, because TensorFlow
-can only make them one by one inside tf.data, where a draw for each image is felt.
+They are those of ``tf.random.stateless_uniform`` with the seed pair (seed, position),
+to the bit. They are made here in NumPy, before the run, because TensorFlow can only
+make them one by one inside tf.data, where a draw for each image is felt.
 """
 
 import numpy as np
@@ -18,22 +18,22 @@ _LOW = np.uint64(0xFFFFFFFF)
 _WORD = np.uint64(32)
 
 
-def draw_flips(seed: int, positions: np.ndarray) -> np.ndarray:
-    """Returns bool like `positions`, True with probability 1/2.
+def draw_uniforms(seed: int, positions: np.ndarray) -> np.ndarray:
+    """Returns [..., 4] float32 in [0, 1) for positions [...].
 
     Args:
         seed: seed of the run.
-        positions: integers >= 0; the draw of each depends on it and the seed alone.
+        positions: integers >= 0; the draws of each depend on it and the seed alone.
     """
     positions = np.asarray(positions).astype(np.uint64)
     seeds = np.full_like(positions, np.int64(seed).view(np.uint64))
     pair = (seeds & _LOW, seeds >> _WORD, positions & _LOW, positions >> _WORD)
     mixed = _philox(pair, _SEED_KEY)
     zeros = np.zeros_like(positions)
-    bits = _philox((zeros, zeros, mixed[2], mixed[3]), mixed[:2])[0]
-    # The low 23 bits are the fraction of a float in [0, 1): below a half, if the first
-    # of them is 0.
-    return bits & np.uint64(1 << 22) == 0
+    words = _philox((zeros, zeros, mixed[2], mixed[3]), mixed[:2])
+    # The low 23 bits are the fraction of a float in [1, 2).
+    fractions = np.stack(words, axis=-1) & np.uint64((1 << 23) - 1)
+    return fractions.astype(np.float32) / np.float32(1 << 23)
 
 
 def _philox(counter, key):

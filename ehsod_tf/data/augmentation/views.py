@@ -1,0 +1,132 @@
+"""Which part of each image is seen, and how large: scale jitter with crop.
+
+A view is a window of the original image and the size that it is resized to. Window and
+size are whole pixels, so that boxes, moved by the same two, follow the pixels exactly.
+An image that is resized to less than its usual size fills the top left corner of its
+canvas; one that is resized to more is cropped to the canvas.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from ehsod_tf.data.augmentation.settings import Augmentation
+from ehsod_tf.data.transforms import flip_boxes, resize_image
+from ehsod_tf.structures import PRESENT, UNKNOWN, Batch
+
+
+class Views(NamedTuple):
+    """The views of images, as arrays or tensors.
+
+    Attributes:
+        windows: [..., 4] int32 (ymin, xmin, height, width) in original pixels.
+        sizes: [..., 2] int32 (height, width) that the windows are resized to.
+    """
+
+    windows: np.ndarray
+    sizes: np.ndarray
+
+
+def draw_views(
+    settings: Augmentation,
+    uniforms: np.ndarray,
+    *,
+    original_sizes: np.ndarray,
+    usual_sizes: np.ndarray,
+    canvases: np.ndarray,
+    is_strong: np.ndarray,
+) -> Views:
+    """Makes views out of random numbers.
+
+    Args:
+        settings: of which the scales and `weak_min_area` are used.
+        uniforms: [..., 3] in [0, 1): for the scale and for the window's place.
+        original_sizes: [..., 2] integers (height, width) of the images.
+        usual_sizes: [..., 2] that the images are resized to without augmentation.
+        canvases: [..., 2] of the images, at least their usual size.
+        is_strong: [...] bool, whether the boxes of the image are known.
+    """
+    weak_max = min(settings.max_scale, settings.weak_min_area**-0.5)
+    highest = np.where(is_strong, settings.max_scale, weak_max)
+    lowest = np.minimum(settings.min_scale, highest)
+    scales = lowest * (highest / lowest) ** uniforms[..., 0].astype(np.float64)
+    resized = np.maximum(np.round(usual_sizes * scales[..., None]), 1)
+    sizes = np.minimum(resized, canvases)
+    shares = sizes / resized
+    extents = np.maximum(np.round(original_sizes * shares), 1)
+    starts = np.floor(uniforms[..., 1:] * (original_sizes - extents + 1))
+    windows = np.concatenate([starts, extents], axis=-1)
+    return Views(windows.astype(np.int32), sizes.astype(np.int32))
+
+
+def cut_view(image: tf.Tensor, window: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+    """Returns the [h, w, 3] float32 view of an [H, W, 3] image.
+
+    Args:
+        window: [4] int32, see `Views`.
+        size: [2] int32, likewise.
+    """
+    start = tf.pad(window[:2], [[0, 1]])
+    extent = tf.concat([window[2:], [3]], axis=0)
+    return resize_image(tf.slice(image, start, extent), size)
+
+
+def apply_views(
+    batch: Batch, views: Views, is_flipped: tf.Tensor, min_visible: float
+) -> Batch:
+    """Takes all that is known of the images of a batch to their views.
+
+    A box that a crop leaves too little of is dropped. A class of a strong image none of
+    whose boxes is kept becomes `UNKNOWN` there: a part of an object may still be seen.
+    The labels of a weak image stay, see `Augmentation.weak_min_area`.
+
+    Args:
+        batch: whose images are views already, on their canvas and mirrored, while
+            `image_sizes` and `targets` are those of the original images.
+        views: of the images: [B, 4] and [B, 2].
+        is_flipped: [B] bool, the views that are mirrored.
+        min_visible: see `Augmentation`.
+
+    Returns:
+        `Batch`. Its `scales` are the views' pixels per original pixel.
+    """
+    extents = views.windows[:, 2:]
+    scales = tf.cast(views.sizes / extents, tf.float32)
+    targets = batch.targets
+    boxes, is_kept = _move_boxes(targets.boxes, views, scales, min_visible)
+    boxes = tf.where(
+        is_flipped[:, None, None], flip_boxes(boxes, views.sizes[:, 1]), boxes
+    )
+    is_kept &= targets.classes >= 0
+    classes = tf.where(is_kept, targets.classes, -1)
+    labels = targets.image_labels
+    is_cropped = tf.reduce_any(extents < batch.image_sizes, axis=1)
+    is_boxed = tf.reduce_max(tf.one_hot(classes, labels.shape[1]), axis=1) > 0
+    is_lost = (is_cropped & targets.has_boxes)[:, None] & ~is_boxed
+    return batch._replace(
+        image_sizes=views.sizes,
+        scales=scales,
+        targets=targets._replace(
+            boxes=tf.where(is_kept[..., None], boxes, 0.0),
+            classes=classes,
+            image_labels=tf.where(is_lost & (labels == PRESENT), UNKNOWN, labels),
+        ),
+    )
+
+
+def _move_boxes(boxes, views, scales, min_visible):
+    """Returns the boxes [B, M, 4] in their views, and [B, M], whether they are kept."""
+    starts, sizes, scales = (
+        tf.tile(tf.cast(pair, tf.float32), [1, 2])[:, None]
+        for pair in (views.windows[:, :2], views.sizes, scales)
+    )
+    moved = (boxes - starts) * scales
+    clipped = tf.clip_by_value(moved, 0.0, sizes)
+    areas = _compute_areas(clipped)
+    return clipped, (areas > 0) & (areas >= min_visible * _compute_areas(moved))
+
+
+def _compute_areas(boxes):
+    sides = boxes[..., 2:] - boxes[..., :2]
+    return sides[..., 0] * sides[..., 1]
