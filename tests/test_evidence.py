@@ -4,6 +4,7 @@ import pathlib
 import sys
 
 import gin
+import numpy as np
 import pytest
 
 from ehsod_tf.config import load_config
@@ -11,6 +12,7 @@ from ehsod_tf.config import load_config
 ROOT = pathlib.Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "benchmarks" / "evidence"))
 
+from anchor_coverage import find_covered  # noqa: E402
 from matrices import ARMS, MATRICES, list_runs  # noqa: E402
 
 
@@ -58,3 +60,19 @@ def test_labelled_images_beside_the_boxed_leave_the_rest_alone():
     for run in (boxes, beside):
         assert run.learning_rate == boxes.learning_rate
         assert run.batch_size == run.reference_batch_size
+
+
+@pytest.mark.parametrize(
+    ("box", "inside", "of_all"),
+    [
+        ([20, 20, 300, 230], False, True),  # nearly the whole image
+        ([100, 80, 164, 144], True, True),
+        ([-1, -1, 9, 9], False, False),  # too small for any anchor
+    ],
+)
+def test_anchor_coverage_tells_what_no_anchor_within_the_image_stands_for(
+    box, inside, of_all
+):
+    boxes, image_size = np.array([box], np.float64), np.array([320, 240])
+    assert find_covered(boxes, image_size, border_anchors=False).tolist() == [inside]
+    assert find_covered(boxes, image_size, border_anchors=True).tolist() == [of_all]
