@@ -1,10 +1,10 @@
 """Counts the large objects that no anchor is trained to find.
 
-    python benchmarks/evidence/anchor_coverage.py datasets/voc/VOCdevkit/VOC2007 trainval
+    python benchmarks/evidence/anchor_coverage.py VOCdevkit/VOC2007 trainval
 
-Of the objects of a VOC list whose height and width are more than `LARGE` of the image's,
-the share without any positive anchor, with anchors within the image alone and with all
-of them (`CamRpn.border_anchors`), at three sizes of the network's input.
+Of the objects of a VOC list whose height and width are more than `LARGE` of those of
+the image, the share without any positive anchor, with anchors within the image alone
+and with all of them (`CamRpn.border_anchors`), at three sizes of the network's input.
 """
 
 import argparse

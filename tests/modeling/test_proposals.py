@@ -123,6 +123,14 @@ def test_a_level_without_a_class_map_is_a_config_error():
         ProposalSelector(max_cam_level=6)
 
 
+def test_objectness_below_0_is_no_reason_to_drop_a_box(outputs):
+    """The contrast of a box around nothing but the rim of an object is negative."""
+    settings = {"cam_objectness": "contrast", "max_proposals": 400}
+    proposals = _select(outputs, **settings)
+    scores = proposals.scores.numpy()[proposals.valid.numpy()]
+    assert -1 <= scores.min() < -0.05
+
+
 def test_selector_hands_its_switches_on(outputs):
     switches = {"cam_objectness": "contrast", "max_cam_level": 4}
     selector = ProposalSelector(
