@@ -45,20 +45,35 @@ class FeaturePyramid(layers.Layer):
         pyramid = {}
         for level in sorted(features, reverse=True):
             lateral = self.laterals[str(level)](features[level])
-            merged = lateral if merged is None else lateral + _upsample(merged, lateral)
+            merged = (
+                lateral
+                if merged is None
+                else lateral + _upsample(merged, tf.shape(lateral)[1:3])
+            )
             pyramid[level] = self.outputs[str(level)](merged)
         coarsest = max(pyramid)
         pyramid[coarsest + 1] = pyramid[coarsest][:, ::2, ::2, :]
         return pyramid
 
 
-def _upsample(coarse, fine):
-    """Repeats each cell 2 x 2, cut to the shape of the finer level."""
-    height, width = tf.shape(coarse)[1], tf.shape(coarse)[2]
-    # `tf.repeat` would do, but its gradient transposes int32, at which oneDNN grumbles.
-    doubled = tf.stack([coarse, coarse], axis=3)
-    doubled = tf.reshape(doubled, [-1, height, 2 * width, coarse.shape[-1]])
-    doubled = tf.stack([doubled, doubled], axis=2)
-    doubled = tf.reshape(doubled, [-1, 2 * height, 2 * width, coarse.shape[-1]])
-    shape = tf.shape(fine)
-    return doubled[:, : shape[1], : shape[2], :]
+def _upsample(maps, size):
+    """Repeats cells 2 x 2: [B, H, W, C] -> [B, *size, C]; 2 H or 2 H - 1 rows."""
+
+    @tf.custom_gradient
+    def upsample(maps):
+        # TensorFlow's own gradient of this adds in no fixed order on a GPU.
+        def differentiate(upstream):
+            means = tf.nn.avg_pool2d(upstream, 2, 2, "SAME")
+            return means * _count_repetitions(tf.shape(maps)[1:3], size, means.dtype)
+
+        return tf.raw_ops.ResizeNearestNeighbor(images=maps, size=size), differentiate
+
+    return upsample(maps)
+
+
+def _count_repetitions(coarse, fine, dtype):
+    """[H, W, 1]: how many fine cells repeat each coarse one, 4 but at odd borders."""
+    rows, columns = (
+        tf.minimum(2, fine[axis] - 2 * tf.range(coarse[axis])) for axis in range(2)
+    )
+    return tf.cast(rows[:, tf.newaxis] * columns, dtype)[..., tf.newaxis]

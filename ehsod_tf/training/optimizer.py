@@ -83,9 +83,8 @@ class _ClippedAfterReduction:
 
 def _flatten(tensors):
     """Joins tensors or variables: [number of all elements] float32."""
-    return tf.concat(
-        [tf.reshape(tf.cast(tensor, tf.float32), [-1]) for tensor in tensors], axis=0
-    )
+    values = [tf.cast(tf.convert_to_tensor(k), tf.float32) for k in tensors]
+    return tf.concat([tf.reshape(value, [-1]) for value in values], axis=0)
 
 
 def _unflatten(flat, tensors):

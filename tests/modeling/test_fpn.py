@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from ehsod_tf.modeling import FeaturePyramid
+from ehsod_tf.modeling import fpn as fpn_module
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +64,23 @@ def test_each_coarse_cell_is_added_to_its_four_fine_cells(fpn):
     merged = tf.repeat(tf.repeat(fpn.laterals["5"](features[5]), 2, axis=1), 2, axis=2)
     expected = fpn.outputs["4"](merged)
     np.testing.assert_allclose(fpn(features)[4], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(64, 96), (72, 40)])
+def test_gradient_of_the_repetition_is_that_of_repeating_and_cutting(size):
+    """Also where the finer level is one cell short of twice the coarser one."""
+    rng = np.random.default_rng(1)
+    maps = tf.constant(
+        rng.standard_normal([2, -(-size[0] // 16), -(-size[1] // 16), 3])
+    )
+    fine = -(-size[0] // 8), -(-size[1] // 8)
+    weights = rng.standard_normal([2, *fine, 3])
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(maps)
+        ours = fpn_module._upsample(maps, tf.constant(fine))
+        repeated = tf.repeat(tf.repeat(maps, 2, axis=1), 2, axis=2)
+        expected = repeated[:, : fine[0], : fine[1]]
+        totals = [tf.reduce_sum(k * weights) for k in (ours, expected)]
+    np.testing.assert_array_equal(ours, expected)
+    gradients = [tape.gradient(total, maps) for total in totals]
+    np.testing.assert_allclose(*gradients, rtol=1e-6)
