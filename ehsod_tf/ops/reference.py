@@ -72,12 +72,36 @@ def _assign_levels(boxes, levels):
 def _roi_align(feature_map, boxes, batch_index, stride, output_size, sampling_ratio):
     """Returns [n, S, S, C] float32 from one level; `batch_index` is [n].
 
+    TensorFlow's own gradient of `crop_and_resize` is unsound on a CPU: its threads add
+    to the same cells and lose sums. Hence a gradient of ours.
+    """
+    boxes = boxes / stride
+
+    @tf.custom_gradient
+    def pool(feature_map):
+        def differentiate(upstream):
+            shape = tf.shape(feature_map)
+            cells, bins, weights = _find_weights(
+                boxes, batch_index, shape, output_size, sampling_ratio
+            )
+            return _spread(upstream, cells, bins, weights, shape)
+
+        return _crop(
+            feature_map, boxes, batch_index, output_size, sampling_ratio
+        ), differentiate
+
+    return pool(tf.cast(feature_map, tf.float32))
+
+
+def _crop(feature_map, boxes, batch_index, output_size, sampling_ratio):
+    """Returns [n, S, S, C]; `boxes` [n, 4] are in cells.
+
     One replicated cell on every side turns detectron2's border rule (clamp up to one
     cell outside, 0 beyond) into that of crop_and_resize (0 outside of the map).
     """
-    padded = _replicate_border(tf.cast(feature_map, tf.float32))
+    padded = tf.pad(feature_map, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC")
     samples = output_size * sampling_ratio
-    start, end = boxes[:, :2] / stride, boxes[:, 2:] / stride
+    start, end = boxes[:, :2], boxes[:, 2:]
     half_step = (end - start) / (2 * samples)
     # -0.5: sample positions count from pixel centres. +1: the replicated cell.
     first = start + half_step + 0.5
@@ -94,21 +118,73 @@ def _roi_align(feature_map, boxes, batch_index, stride, output_size, sampling_ra
     return tf.nn.avg_pool2d(crops, sampling_ratio, sampling_ratio, "VALID")
 
 
-@tf.custom_gradient
-def _replicate_border(feature_map):
-    paddings = tf.constant([[0, 0], [1, 1], [1, 1], [0, 0]])
+def _find_weights(boxes, batch_index, shape, output_size, sampling_ratio):
+    """Returns how much each cell of a map counts in each bin.
 
-    def differentiate(upstream):
-        # The stock gradient refuses a batch of no images.
-        return tf.cond(
-            tf.size(upstream) > 0,
-            lambda: tf.raw_ops.MirrorPadGrad(
-                input=upstream, paddings=paddings, mode="SYMMETRIC"
-            ),
-            lambda: tf.zeros_like(upstream)[:, 1:-1, 1:-1],
-        )
+    Args:
+        boxes: [n, 4] in cells.
+        batch_index: [n] int32.
+        shape: [4] int32 of the map.
 
-    return tf.pad(feature_map, paddings, "SYMMETRIC"), differentiate
+    Returns:
+        cells: [n * (2 * S * r)**2] int64, numbered through the map.
+        bins: as many, int64, numbered through [n, S, S].
+        weights: as many, float32; 0 for a sample outside of the map.
+    """
+    rows, row_weights = _find_taps(
+        boxes[:, 0], boxes[:, 2], shape[1], output_size * sampling_ratio
+    )
+    columns, column_weights = _find_taps(
+        boxes[:, 1], boxes[:, 3], shape[2], output_size * sampling_ratio
+    )
+    height, width = tf.cast(shape[1], tf.int64), tf.cast(shape[2], tf.int64)
+    first_row = tf.cast(batch_index, tf.int64)[:, None] * height
+    cells = (first_row + rows)[:, :, None] * width + columns[:, None]
+    # Two taps a sample, and r samples a bin.
+    line = tf.repeat(tf.range(output_size, dtype=tf.int64), 2 * sampling_ratio)
+    first_bin = tf.range(tf.shape(boxes)[0])[:, None, None] * output_size**2
+    bins = tf.cast(first_bin, tf.int64) + line[:, None] * output_size + line
+    weights = row_weights[:, :, None] * column_weights[:, None] / sampling_ratio**2
+    return tf.reshape(cells, [-1]), tf.reshape(bins, [-1]), tf.reshape(weights, [-1])
+
+
+def _find_taps(start, end, extent, samples):
+    """Returns the two cells that each sample reads along one axis, and their weights.
+
+    Args:
+        start, end: [n], the box in cells.
+        extent: how many cells there are.
+
+    Returns:
+        [n, 2 * samples] int64 and [n, 2 * samples] float32.
+    """
+    steps = (tf.range(samples, dtype=tf.float32) + 0.5) / samples
+    positions = start[:, None] + (end - start)[:, None] * steps - 0.5
+    last = tf.cast(extent - 1, tf.float32)
+    inside = tf.cast((positions >= -1) & (positions <= last + 1), tf.float32)
+    positions = tf.clip_by_value(positions, 0, last)
+    low = tf.floor(positions)
+    high = tf.minimum(low + 1, last)
+    fraction = positions - low
+    cells = tf.stack([low, high], axis=-1)
+    weights = tf.stack([inside * (1 - fraction), inside * fraction], axis=-1)
+    shape = [tf.shape(start)[0], 2 * samples]
+    return tf.cast(tf.reshape(cells, shape), tf.int64), tf.reshape(weights, shape)
+
+
+def _spread(upstream, cells, bins, weights, shape):
+    """Returns the gradient [B, H, W, C] of `upstream` [n, S, S, C].
+
+    One product of a sparse matrix: each row of the result is a sum in a fixed order.
+    """
+    num_cells = tf.reduce_prod(tf.cast(shape[:3], tf.int64))
+    flat = tf.reshape(upstream, [-1, shape[3]])
+    matrix = tf.SparseTensor(
+        tf.stack([cells, bins], axis=-1),
+        weights,
+        tf.stack([num_cells, tf.shape(flat, tf.int64)[0]]),
+    )
+    return tf.reshape(tf.sparse.sparse_dense_matmul(matrix, flat), shape)
 
 
 def non_max_suppression(

@@ -6,7 +6,12 @@ import pytest
 import tensorflow as tf
 
 from ehsod_tf.errors import ConfigError
-from ehsod_tf.ops import NativeOpsUnavailableError, _library, multilevel_roi_align
+from ehsod_tf.ops import (
+    NativeOpsUnavailableError,
+    _library,
+    multilevel_roi_align,
+    self_test,
+)
 from ehsod_tf.ops.self_test import run_self_tests
 
 RECORD = {"tensorflow": tf.__version__, "compiler": "c++", "cuda": None}
@@ -80,6 +85,15 @@ def test_self_test_passes_for_the_library_built(library):
         "non_max_suppression",
     ]
     assert all(check.passed and not check.remedy for check in checks)
+
+
+@pytest.mark.parametrize("wrong", [1.001, np.nan])
+def test_self_test_finds_a_wrong_result(library, monkeypatch, wrong):
+    case = self_test.Case("an_op", lambda: [tf.constant([1.0, wrong])], [np.ones(2)])
+    monkeypatch.setattr(self_test, "CASES", (lambda: case,))
+    check = run_self_tests()[0]
+    assert not check.passed
+    assert "wrong" in check.result and "backend='stock'" in check.remedy
 
 
 def test_self_test_names_a_remedy_where_nothing_was_built(folder):

@@ -3,11 +3,11 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
-from op_oracles import nms_oracle
 from random_inputs import make_candidates, make_odd_boxes
 
 from ehsod_tf.errors import ConfigError
 from ehsod_tf.ops import non_max_suppression
+from ehsod_tf.ops.oracles import nms_oracle
 
 
 def assert_equals_oracle(boxes, scores, classes, backend, **settings):

@@ -1,4 +1,7 @@
-"""Slow, obvious versions of the ops, in NumPy float64."""
+"""Slow, obvious versions of the ops, in NumPy float64, written from the definitions.
+
+The self-test and the tests compare the ops with them on small cases.
+"""
 
 import math
 
