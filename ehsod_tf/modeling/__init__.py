@@ -1,6 +1,6 @@
 """The detector: Keras layers, post-processing and the training objective."""
 
-from ehsod_tf.modeling.assembly import build_model
+from ehsod_tf.modeling.assembly import build_detector, build_model
 from ehsod_tf.modeling.backbones import (
     build_resnet,
     build_small_backbone,
@@ -30,6 +30,7 @@ __all__ = [
     "HybridCriterion",
     "ProposalSelector",
     "Teacher",
+    "build_detector",
     "build_hub_backbone",
     "build_keras_cv_backbone",
     "build_model",

@@ -100,6 +100,22 @@ class CamRpn(layers.Layer):
             dtype=self.dtype_policy,
         )
 
+    def get_config(self):
+        names = (
+            "num_classes",
+            "channels",
+            "anchor_scale",
+            "anchor_ratios",
+            "cam_prior",
+            "num_samples",
+            "positive_fraction",
+            "positive_iou",
+            "negative_iou",
+            "low_quality_iou",
+            "border_anchors",
+        )
+        return super().get_config() | {name: getattr(self, name) for name in names}
+
     def build(self, input_shape):
         shape = next(iter(input_shape.values()))
         for conv in (self.rpn_conv, self.cam_conv):

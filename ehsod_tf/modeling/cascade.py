@@ -70,6 +70,8 @@ class Cascade(layers.Layer):
                 f"cascade: num_stages is 1 to {len(STAGE_IOUS)}, got {num_stages}"
             )
         self.num_classes = num_classes
+        self.num_stages = num_stages
+        self.units = units
         self.num_rois = num_rois
         self.positive_fraction = positive_fraction
         self.output_size = output_size
@@ -80,6 +82,18 @@ class Cascade(layers.Layer):
             )
             for i in range(num_stages)
         ]
+
+    def get_config(self):
+        names = (
+            "num_classes",
+            "num_stages",
+            "units",
+            "num_rois",
+            "positive_fraction",
+            "output_size",
+            "sampling_ratio",
+        )
+        return super().get_config() | {name: getattr(self, name) for name in names}
 
     def build(self, pyramid_shape):
         channels = next(iter(pyramid_shape.values()))[-1]

@@ -1,5 +1,6 @@
 """EHSOD, assembled: one detector from boxes and image-level labels (Fig. 2)."""
 
+import dataclasses
 from typing import NamedTuple
 
 import keras
@@ -29,6 +30,15 @@ from ehsod_tf.structures import (
 _ANCHOR_SEED = 100
 
 
+_LAYERS = {"fpn": FeaturePyramid, "cam_rpn": CamRpn, "cascade": Cascade}
+_SETTINGS = {
+    "selector": ProposalSelector,
+    "criterion": HybridCriterion,
+    "decoder": DetectionDecoder,
+    "teacher": Teacher,
+}
+
+
 class LabelScores(NamedTuple):
     """Image-level scores, from the two branches that image-level labels teach.
 
@@ -41,6 +51,7 @@ class LabelScores(NamedTuple):
     mid: tf.Tensor
 
 
+@keras.saving.register_keras_serializable("ehsod_tf")
 class Ehsod(keras.Model):
     """The whole detector.
 
@@ -94,6 +105,32 @@ class Ehsod(keras.Model):
             )
         self._loss_weights = self.criterion.weights(len(cascade.heads))
         self._build_layers()
+
+    def get_config(self):
+        """Everything but the weights; with these it is a `.keras` file."""
+        layers = {name: getattr(self, name).get_config() for name in _LAYERS}
+        settings = {
+            name: dataclasses.asdict(part)
+            for name in _SETTINGS
+            if (part := getattr(self, name)) is not None
+        }
+        backbone = keras.saving.serialize_keras_object(self.backbone)
+        return super().get_config() | {"backbone": backbone} | layers | settings
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        parts = {
+            "backbone": keras.saving.deserialize_keras_object(
+                config["backbone"], custom_objects=custom_objects
+            )
+        }
+        for name, layer in _LAYERS.items():
+            parts[name] = layer.from_config(config[name])
+        for name, settings in _SETTINGS.items():
+            if name in config:
+                parts[name] = settings(**_restore_tuples(config[name]))
+        base = {name: config[name] for name in config if name not in parts}
+        return cls(**parts, **base)
 
     def _build_layers(self):
         """Creates every variable now, so that checkpoints can be restored at once."""
@@ -273,6 +310,11 @@ class Ehsod(keras.Model):
     def _propose(self, images):
         pyramid = self.fpn(self.backbone(images))
         return pyramid, self.cam_rpn(pyramid)
+
+
+def _restore_tuples(config):
+    """Settings as they were before JSON made lists of their tuples."""
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
 
 
 def _pooled_levels(pyramid):

@@ -17,6 +17,9 @@ class FeaturePyramid(layers.Layer):
         self.laterals: dict[str, layers.Layer] = {}
         self.outputs: dict[str, layers.Layer] = {}
 
+    def get_config(self):
+        return super().get_config() | {"channels": self.channels}
+
     def build(self, input_shape):
         for level, shape in sorted(input_shape.items()):
             lateral = layers.Conv2D(

@@ -17,6 +17,7 @@ from ehsod_tf.modeling.batch_norm_folding import run_folded
 LEVELS = (2, 3, 4, 5)
 
 
+@keras.saving.register_keras_serializable("ehsod_tf")
 class FunctionalBackbone(layers.Layer):
     """Any functional Keras model with four feature maps.
 
@@ -58,6 +59,7 @@ class FunctionalBackbone(layers.Layer):
                 f"backbone: frozen_level is 0 or a level from 2 to 5, "
                 f"got {frozen_level!r}"
             )
+        self.preprocessing = preprocessing
         self.preprocess = _PREPROCESSING.get(preprocessing, preprocessing)
         self.frozen_level = frozen_level
         _check_input(network)
@@ -66,6 +68,21 @@ class FunctionalBackbone(layers.Layer):
         _check_strides(self.network)
         if frozen_level:
             _freeze_up_to(outputs[frozen_level - LEVELS[0]], network)
+
+    def get_config(self):
+        return super().get_config() | {
+            "network": keras.saving.serialize_keras_object(self.network),
+            "preprocessing": keras.saving.serialize_keras_object(self.preprocessing),
+            "frozen_level": self.frozen_level,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        network = keras.saving.deserialize_keras_object(config.pop("network"))
+        preprocessing = keras.saving.deserialize_keras_object(
+            config.pop("preprocessing")
+        )
+        return cls(network, network.outputs, preprocessing, **config)
 
     def build(self, input_shape):
         self.built = True

@@ -5,12 +5,10 @@ A preset is a name, whose files are downloaded, or a local folder. ``pip install
 """
 
 import contextlib
-import functools
 import importlib
 from types import ModuleType
 
 import keras
-import tensorflow as tf
 
 from ehsod_tf.errors import ConfigError
 from ehsod_tf.modeling.functional_backbone import LEVELS, FunctionalBackbone
@@ -44,9 +42,7 @@ def build_hub_backbone(
             # A preset remembers the policy that it was saved under.
             dtype=keras.config.dtype_policy(),
         )
-    preprocess = functools.partial(
-        _rescale, scale=converter.scale, offset=converter.offset
-    )
+    preprocess = _rescale(converter.scale, converter.offset)
     features = _pick_levels(getattr(network, "pyramid_outputs", {}), preset)
     return FunctionalBackbone(network, features, preprocess, frozen_level)
 
@@ -73,7 +69,7 @@ def build_keras_cv_backbone(
             preset, load_weights=load_weights
         )
     scale = None if network.include_rescaling else 1 / 255
-    preprocess = functools.partial(_rescale, scale=scale, offset=None)
+    preprocess = _rescale(scale, None)
     features = _pick_levels(network.pyramid_level_inputs, preset)
     return FunctionalBackbone(network, features, preprocess, frozen_level)
 
@@ -122,10 +118,10 @@ def _pick_levels(pyramid: dict, preset: str) -> list:
     return [pyramid[f"P{level}"] for level in LEVELS]
 
 
-def _rescale(images, scale, offset):
-    """[B, H, W, 3] times `scale` plus `offset`: a number, one per channel, or None."""
-    if scale is not None:
-        images = images * tf.constant(scale, tf.float32)
-    if offset is not None:
-        images = images + tf.constant(offset, tf.float32)
-    return images
+def _rescale(scale, offset):
+    """Times `scale` plus `offset`: each a number, one per channel, or None."""
+    return keras.layers.Rescaling(
+        1.0 if scale is None else scale,
+        0.0 if offset is None else offset,
+        dtype="float32",
+    )
