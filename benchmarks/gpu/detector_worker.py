@@ -106,13 +106,12 @@ class Detector:
     def graph(self, kind, batch, canvas):
         """Nodes by type and bytes of elementwise operations; see `measure_graph`."""
         graphs = make_graphs(self._make_run(kind, batch))
+        data = make_batch(batch, canvas)
+        pairs = zip(tf.nest.flatten(self.spec), tf.nest.flatten(data), strict=True)
         sizes = {
             tuple(spec.shape): tuple(tensor.shape)
-            for spec, tensor in zip(
-                tf.nest.flatten(self.spec),
-                tf.nest.flatten(make_batch(batch, canvas)),
-                strict=True,
-            )
+            for spec, tensor in pairs
+            if spec is not None
         }
         return measure_graph(graphs, sizes, batch)
 
@@ -166,6 +165,8 @@ def _name_ops():
 
 def _loosen(tensor):
     """As the pipelines give it: any batch, any canvas, any number of boxes."""
+    if tensor is None:
+        return None
     shape = [None] + tensor.shape.as_list()[1:]
     if len(shape) == 4:
         shape[1] = shape[2] = None
