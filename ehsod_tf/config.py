@@ -15,15 +15,39 @@ import dataclasses
 import functools
 import inspect
 import os
+import tokenize
 import types
 import typing
 from collections.abc import Callable, Sequence
 
 import gin
 
-from ehsod_tf import data, errors, modeling, training
+from ehsod_tf import config_checks, data, errors, modeling, training
 from ehsod_tf.errors import ConfigError, DataError, EhsodError
 from ehsod_tf.runs.settings import Experiment
+
+# What can be set, by the name of the target; filled by `_register`.
+_PARAMETERS: dict[str, list[str]] = {}
+# Of these, what the program gives: a setting of the same name would be passed over.
+_GIVEN = {
+    "build_model": ("num_classes",),
+    "CamRpn": ("num_classes",),
+    "Cascade": ("num_classes",),
+    "CoupledSGD": ("learning_rate",),
+    "ClippedAdamW": ("learning_rate",),
+    **dict.fromkeys(
+        (
+            "read_coco",
+            "read_voc",
+            "read_label_csv",
+            "read_class_folders",
+            "read_tfrecords",
+            "read_mixture",
+            "read_synthetic_scenes",
+        ),
+        ("findings",),
+    ),
+}
 
 
 def load_config(config: str, bindings: Sequence[str] = ()) -> Experiment:
@@ -37,17 +61,31 @@ def load_config(config: str, bindings: Sequence[str] = ()) -> Experiment:
         ConfigError: the file is missing, a name is unknown, a value is of a wrong kind.
     """
     if not os.path.isfile(config):
-        raise ConfigError(f"{config}: no such config file")
+        is_folder = os.path.isdir(config)
+        what = "a folder, not a config file" if is_folder else "no such config file"
+        raise ConfigError(f"{config}: {what}")
     folder, name = os.path.split(os.path.abspath(config))
     gin.clear_config()
     try:
         with contextlib.chdir(folder):
+            settings, modules = config_checks.read_settings(name, bindings)
+            config_checks.check_settings(
+                settings, _PARAMETERS, _GIVEN, others_are_known=bool(modules)
+            )
             gin.parse_config_files_and_bindings([name], list(bindings))
         experiment = _hide_gin(gin.get_configurable("Experiment"))()
     except ConfigError as error:
         raise ConfigError(f"{config}: {error}") from error
     # gin raises bare built-in exceptions, each with a message for people.
-    except (ValueError, TypeError, OSError, SyntaxError, RuntimeError) as error:
+    except (
+        ValueError,
+        TypeError,
+        OSError,
+        SyntaxError,
+        RuntimeError,
+        ImportError,
+        tokenize.TokenError,
+    ) as error:
         raise ConfigError(f"{config}: {_summarise(error)}") from error
     callables = {
         name: _hide_gin(value)
@@ -184,6 +222,11 @@ def _require_published(data_dir: str, path: str, published_as: str | None) -> No
 def _register(target: Callable) -> Callable:
     """Makes `target` known to gin under its own name, with checked arguments."""
     signature = inspect.signature(target)
+    _PARAMETERS[target.__name__] = [
+        parameter.name
+        for parameter in signature.parameters.values()
+        if parameter.kind != parameter.VAR_KEYWORD
+    ]
     hints = typing.get_type_hints(
         target.__init__ if inspect.isclass(target) else target
     )

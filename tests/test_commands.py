@@ -23,10 +23,12 @@ from ehsod_tf.ops import NativeOpsUnavailableError, load_library
 
 ROOT = pathlib.Path(__file__).parent.parent
 QUICKSTART = str(ROOT / "configs" / "quickstart.gin")
-TINY = [
+FEW_SCENES = [
     "read_synthetic_scenes.num_train = 12",
     "read_synthetic_scenes.num_val = 5",
     "read_synthetic_scenes.size = 64",
+]
+TINY_RUN = [
     "Experiment.shorter_side = 64",
     "Experiment.longer_side = 64",
     "Experiment.steps_per_epoch = 2",
@@ -40,6 +42,7 @@ TINY = [
     # Keeps an untrained detector's detections, so that there is something to compare.
     "DetectionDecoder.score_threshold = 0.01",
 ]
+TINY = FEW_SCENES + TINY_RUN
 
 
 @pytest.fixture(autouse=True)
@@ -354,7 +357,7 @@ def damage_jpeg(path):
 def test_training_names_an_image_with_damaged_pixels(capsys, broken, tmp_path, damage):
     """One that is found only when its turn has come: no pixels are checked before."""
     damage(broken[0] / "train/000003.png")
-    bindings = [*TINY, *COCO_BINDINGS, "BATCH_SIZE = 12"]
+    bindings = [*TINY_RUN, *COCO_BINDINGS, "BATCH_SIZE = 12"]
     with pytest.raises(SystemExit) as caught:
         cli.train(QUICKSTART, bindings, str(tmp_path / "run"), str(broken[0]))
     assert caught.value.code == cli.USER_ERROR_STATUS

@@ -7,6 +7,10 @@ framework of its authors applies it. `ClippedAdamW` is for training from scratch
 import keras
 import tensorflow as tf
 
+from ehsod_tf.errors import ConfigError
+
+Schedule = keras.optimizers.schedules.LearningRateSchedule
+
 _SHARED_CONFIG = ("name", "learning_rate", "use_ema", "ema_momentum")
 
 
@@ -22,12 +26,18 @@ class _ClippedAfterReduction:
             before clip and decay. It is infinite or NaN where that gradient is.
 
     Raises:
+        ConfigError: `clip_norm` is not above 0.
         ValueError: from `apply`, if a variable has no gradient. The model multiplies a
             term that does not apply by 0 and never leaves it out, so a missing
             gradient means a part of the network that nothing trains.
     """
 
     def __init__(self, *, clip_norm, **kwargs):
+        if not 0 < clip_norm < float("inf"):
+            raise ConfigError(
+                f"clip_norm must be a number above 0, not {clip_norm}; where nothing "
+                "is to be clipped, one that no gradient reaches, such as 1e9"
+            )
         super().__init__(**kwargs)
         self.clip_norm = clip_norm
         self.gradient_norm = self.add_variable(
@@ -134,13 +144,13 @@ class CoupledSGD(_ClippedAfterReduction, keras.optimizers.SGD):
 
     def __init__(
         self,
-        learning_rate=0.01,
-        momentum=0.9,
-        weight_decay=1e-4,
-        clip_norm=35.0,
-        use_ema=False,
-        ema_momentum=0.99,
-        name="coupled_sgd",
+        learning_rate: float | Schedule = 0.01,
+        momentum: float = 0.9,
+        weight_decay: float = 1e-4,
+        clip_norm: float = 35.0,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        name: str = "coupled_sgd",
     ):
         # Keras's own decay and clip stay off: they act before the reduction.
         super().__init__(
@@ -202,12 +212,12 @@ class ClippedAdamW(_ClippedAfterReduction, keras.optimizers.AdamW):
 
     def __init__(
         self,
-        learning_rate=0.001,
-        weight_decay=1e-4,
-        clip_norm=35.0,
-        use_ema=False,
-        ema_momentum=0.99,
-        name="clipped_adamw",
+        learning_rate: float | Schedule = 0.001,
+        weight_decay: float = 1e-4,
+        clip_norm: float = 35.0,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        name: str = "clipped_adamw",
     ):
         super().__init__(
             learning_rate=learning_rate,
