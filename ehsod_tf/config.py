@@ -13,6 +13,7 @@ annotations and name the culprit.
 import contextlib
 import dataclasses
 import functools
+import glob
 import inspect
 import os
 import tokenize
@@ -183,7 +184,7 @@ def read_tfrecords(
 ):
     """TFRecord files below `data_dir`; their images are unpacked to `image_dir`."""
     return data.read_tfrecords(
-        os.path.join(data_dir, pattern),
+        os.path.join(glob.escape(data_dir), pattern),
         os.path.join(data_dir, image_dir),
         class_names=class_names,
         findings=findings,

@@ -41,9 +41,12 @@ def inspect(
                 image_set, data.read_split(split_file), findings=findings
             )
         summary = data.summarize(image_set)
-        print(
-            visualization.format_inspection(summary, findings.problems, findings.notes)
+        # Images that were left out for want of an annotation are images too.
+        summary = summary._replace(
+            num_unlabelled=summary.num_unlabelled + sum(findings.unannotated.values())
         )
+        problems = data.merge_equal(findings.problems)
+        print(visualization.format_inspection(summary, problems, findings.notes))
         visualization.write_inspection(
             output,
             title=f"Inspection of {describe_source(source)}",
@@ -155,8 +158,10 @@ def _read_sound(source, skip_bad, split_file=None):
         )
     for note in findings.notes:
         print(f"note: {note}")
+    if findings.unannotated:
+        print(findings.describe_unannotated())
     if not skip_bad:
         data.raise_problems(findings.problems)
-    for problem in findings.problems:
+    for problem in data.merge_equal(findings.problems):
         print(f"skipped: {problem}")
     return image_set

@@ -25,8 +25,8 @@ from ehsod_tf.data.input.pipeline import (
 from ehsod_tf.data.problems import (
     Findings,
     Problem,
+    merge_equal,
     raise_problems,
-    suggest,
     write_problems,
 )
 from ehsod_tf.data.readers.class_folders import read_class_folders
@@ -35,6 +35,7 @@ from ehsod_tf.data.readers.label_csv import read_label_csv
 from ehsod_tf.data.readers.merging import merge_image_sets, read_mixture
 from ehsod_tf.data.readers.voc import VOC_CLASSES, read_voc
 from ehsod_tf.data.scenes.synthetic import ensure_synthetic_scenes
+from ehsod_tf.data.spelling import suggest
 from ehsod_tf.data.splits.lists import split_from_ids
 from ehsod_tf.data.splits.split import (
     Split,
@@ -71,6 +72,7 @@ __all__ = [
     "hide_weak_labels",
     "leave_out_shared_images",
     "make_split",
+    "merge_equal",
     "merge_image_sets",
     "name_unreadable_images",
     "preprocess_image",

@@ -1,5 +1,6 @@
 """Image files as they lie on disk: their names, their headers, ids made of names."""
 
+import functools
 import hashlib
 import ntpath
 import os
@@ -12,7 +13,14 @@ from typing import NamedTuple
 
 from PIL import ExifTags, Image
 
+from ehsod_tf.data.spelling import describe_difference, fold
 from ehsod_tf.errors import DataError
+
+# The likeliest first.
+IMAGE_EXTENSIONS = (".jpg", ".png", ".jpeg", ".bmp", ".webp", ".gif")
+
+# EXIF orientations that exchange height and width.
+TURNED = (5, 6, 7, 8)
 
 # Pillow's own mark of a decompression bomb: a quarter of a gigabyte of RGB.
 MAX_PIXELS = 89_478_485
@@ -46,7 +54,7 @@ def read_header(path: str) -> Header:
     try:
         status = os.stat(path)
     except FileNotFoundError as error:
-        raise DataError("the file is missing; add it or remove its record") from error
+        raise DataError(describe_missing_file(path)) from error
     except (OSError, ValueError) as error:
         raise DataError(f"the file cannot be reached ({error}); correct it") from error
     if not stat.S_ISREG(status.st_mode):
@@ -67,6 +75,33 @@ def read_header(path: str) -> Header:
     if header.height * header.width > MAX_PIXELS:
         raise DataError(_TOO_MANY_PIXELS)
     return header
+
+
+def describe_missing_file(
+    path: str,
+    what: str = "the file is missing",
+    remedy: str = "add it or remove its record",
+) -> str:
+    """Says that a file is missing, and which other one its name may stand for."""
+    folder, name = os.path.split(path)
+    try:
+        there = _list_by_fold(folder, os.stat(folder or ".").st_mtime_ns)
+    except OSError:
+        there = {}
+    other = there.get(fold(name))
+    if other is None or other == name or not is_plain_text(other):
+        return f"{what}; {remedy}"
+    difference = describe_difference(name, other)
+    return (
+        f"{what}, but there is {other!r}, whose name differs in {difference}; rename "
+        "the file or correct its record"
+    )
+
+
+@functools.lru_cache(maxsize=8)
+def _list_by_fold(folder: str, changed: int) -> dict[str, str]:
+    """Returns a folder's names by what they have in common with their lookalikes."""
+    return {fold(name): name for name in os.listdir(folder or ".")}
 
 
 def read_headers(paths: Sequence[str]) -> list[Header | DataError]:

@@ -10,9 +10,14 @@ import csv
 import os
 import warnings
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import NamedTuple
 
+from ehsod_tf.data.spelling import (
+    describe_difference,
+    find_similar,
+    list_lookalikes,
+    suggest,
+)
 from ehsod_tf.errors import DataError
 
 _NAMED_PROBLEMS = 10
@@ -46,11 +51,14 @@ class Findings:
             reader or check returned.
         notes: one line each about what is not wrong but worth knowing, such as how the
             supervision was inferred or which images carry no annotation at all.
+        unannotated: by source, how many images were left out because nothing is known
+            of them.
     """
 
     def __init__(self):
         self.problems: list[Problem] = []
         self.notes: list[str] = []
+        self.unannotated: dict[str, int] = {}
 
     def add(self, file: str, record: str, field: str, message: str) -> None:
         """Adds a problem."""
@@ -59,6 +67,23 @@ class Findings:
     def note(self, text: str) -> None:
         """Adds a note."""
         self.notes.append(text)
+
+    def count_unannotated(self, source: str, number: int) -> None:
+        """Counts images of a source that are left out as nothing is known of them."""
+        if number:
+            self.unannotated[source] = self.unannotated.get(source, 0) + number
+
+    def describe_unannotated(self) -> str:
+        """Says how many images are left out, a line for each source; "" for none.
+
+        Whoever comes from tools that take them for background must not miss it.
+        """
+        return "\n".join(
+            f"warning: {number} images without any annotation are NOT used, neither as "
+            f"background nor otherwise ({source}); if they show none of the classes, "
+            "set unannotated = 'empty'"
+            for source, number in self.unannotated.items()
+        )
 
     def settle(self) -> None:
         """Warns of the notes and raises one DataError that names the problems."""
@@ -75,6 +100,7 @@ def raise_problems(problems: list[Problem]) -> None:
 
 def format_problems(problems: list[Problem]) -> str:
     """Returns one problem as one line; of several the first ten, below a heading."""
+    problems = merge_equal(problems)
     if len(problems) == 1:
         return str(problems[0])
     lines = [f"{len(problems)} problems in the data:"]
@@ -82,6 +108,24 @@ def format_problems(problems: list[Problem]) -> str:
     if len(problems) > _NAMED_PROBLEMS:
         lines.append(f"  and {len(problems) - _NAMED_PROBLEMS} more")
     return "\n".join(lines)
+
+
+def merge_equal(problems: Iterable[Problem]) -> list[Problem]:
+    """Returns of all problems with one message the first, which then has a count.
+
+    Ten problems or fewer stay as they are: each names its own record.
+    """
+    problems = list(problems)
+    if len(problems) <= _NAMED_PROBLEMS:
+        return problems
+    equal: dict[tuple[str, str], list[Problem]] = {}
+    for problem in problems:
+        equal.setdefault((problem.field, problem.message), []).append(problem)
+    merged = []
+    for first, *others in equal.values():
+        count = f" (and {len(others)} more like this)" if others else ""
+        merged.append(first._replace(message=first.message + count))
+    return merged
 
 
 def write_problems(path: str | os.PathLike, problems: list[Problem]) -> None:
@@ -113,7 +157,7 @@ def check_class_names(
     lacking = [name for name in class_names if name not in known_names]
     others = [name for name in known_names if name not in class_names]
     for name in lacking:
-        if len(lacking) == len(class_names) or get_close_matches(name, others, n=1):
+        if len(lacking) == len(class_names) or find_similar(name, others):
             raise DataError(
                 f"{source}: no class is called {name!r}; {suggest(name, others)}"
             )
@@ -122,13 +166,8 @@ def check_class_names(
             f"{source}: has no class called {', '.join(lacking)}; its images count as "
             "showing none"
         )
-
-
-def suggest(name: str, known_names: Iterable[str]) -> str:
-    """Says which of the known names were probably meant, or what there is."""
-    known_names = list(known_names)
-    close = get_close_matches(name, known_names, n=3)
-    if close:
-        return "did you mean " + " or ".join(map(repr, close)) + "?"
-    shown = ", ".join(known_names[:20]) + (", ..." if len(known_names) > 20 else "")
-    return f"known are: {shown}"
+    for name, other in list_lookalikes(class_names, others):
+        findings.note(
+            f"{source}: {other!r} is none of the classes and is left out, though it "
+            f"differs from the class {name!r} in {describe_difference(name, other)}"
+        )

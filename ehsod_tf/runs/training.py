@@ -56,6 +56,8 @@ def train_run(
         os.makedirs(model_dir, exist_ok=True)
         _tell_findings(findings, model_dir)
         print(data.describe_supervision(run_data.training_set), flush=True)
+        if findings.unannotated:
+            print(findings.describe_unannotated(), flush=True)
         data.write_split(os.path.join(model_dir, "split.json"), run_data.split)
         print(_describe_scale(experiment, strategy), flush=True)
 
@@ -202,7 +204,7 @@ def _tell_findings(findings: data.Findings, model_dir: str) -> None:
             f"skipped: {len(findings.problems)} problems; the images concerned are "
             f"left out, see {path}"
         )
-        for problem in findings.problems[:_SHOWN_PROBLEMS]:
+        for problem in data.merge_equal(findings.problems)[:_SHOWN_PROBLEMS]:
             print(f"  {problem}")
     elif os.path.exists(path):
         # Of an earlier start, before the data were mended.

@@ -141,7 +141,7 @@ def test_file_in_another_encoding(coco_content, tmp_path):
     path.write_text(json.dumps(coco_content), encoding="utf-16")
     with pytest.raises(DataError) as error:
         read_coco(path, "")
-    _assert_one_line(error, "instances.json", "utf-8")
+    _assert_one_line(error, "instances.json", "not UTF-8 but UTF-16", "save")
 
 
 def test_byte_order_mark_is_passed_over(coco_content, tmp_path):
@@ -172,8 +172,7 @@ def test_outlines_are_passed_over(coco_content, write_json, monkeypatch):
         ("images", "id", "7", "images[0]"),
         ("images", "id", 3, "image 3"),
         ("images", "file_name", None, "image 7"),
-        ("images", "width", 0, "image 7"),
-        ("images", "height", None, "image 7"),
+        ("images", "width", -2, "image 7"),
         ("images", "height", 2**31, "image 7"),
         ("images", "width", True, "image 7"),
         ("images", "width", "40", "image 7"),
@@ -204,11 +203,9 @@ def test_outlines_are_passed_over(coco_content, write_json, monkeypatch):
         ("annotations", "bbox", [1, 2, -3, 4], "annotation 1"),
         ("annotations", "area", float("inf"), "annotation 1"),
         ("annotations", "area", -1, "annotation 1"),
-        ("annotations", "area", None, "annotation 1"),
         ("annotations", "iscrowd", "yes", "annotation 1"),
         ("annotations", "iscrowd", 2, "annotation 1"),
         ("annotations", "iscrowd", True, "annotation 1"),
-        ("annotations", "id", 0, "annotation 0"),
         ("annotations", "id", 3, "annotation 3"),
         ("annotations", "id", "1", "annotations[0]"),
         ("annotations", "id", 2**63, "annotations[0]"),
@@ -234,6 +231,14 @@ def test_several_problems_are_all_listed(coco_content, write_json):
         {"id": number, "image_id": 1, "category_id": 4, "bbox": [0, 0, 1, 1]}
         for number in range(1, 14)
     ]
+    with pytest.raises(DataError) as error:
+        read_coco(write_json(coco_content), "", unannotated="empty")
+    # All say the same, and so they are one with a count.
+    assert "\n" not in str(error.value)
+    assert "annotation 1, image_id: no image has id 1" in str(error.value)
+    assert str(error.value).endswith("(and 12 more like this)")
+    for number, annotation in enumerate(coco_content["annotations"]):
+        annotation["image_id"] = 10 + number
     with pytest.raises(DataError) as error:
         read_coco(write_json(coco_content), "", unannotated="empty")
     lines = str(error.value).splitlines()
@@ -279,7 +284,7 @@ def test_both_images_of_one_id_and_both_of_one_file_are_left_out(
 
 
 def test_annotations_of_a_bad_image_are_not_told_as_problems(coco_content, write_json):
-    coco_content["images"][0]["width"] = -1
+    coco_content["images"][0]["width"] = -2
     findings = Findings()
     found = read_coco(write_json(coco_content), "", findings=findings)
     assert found.image_names == ["b.png"]

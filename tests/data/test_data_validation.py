@@ -105,6 +105,10 @@ def test_several_problems_have_a_line_each(make_image_set):
     objects = [(0, (1, 1, 1, 1), 0)] * 12
     with pytest.raises(DataError) as error:
         validate(make_image_set([(20, 30)], objects))
+    assert str(error.value).endswith("(and 11 more like this)")
+    objects = [(0, (1, row, 1, row), 0) for row in range(12)]
+    with pytest.raises(DataError) as error:
+        validate(make_image_set([(20, 30)], objects))
     lines = str(error.value).splitlines()
     assert lines[0] == "12 problems in the data:"
     assert len(lines) == 12 and lines[-1] == "  and 2 more"

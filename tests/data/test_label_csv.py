@@ -103,12 +103,28 @@ def test_bad_lines(read, line, words):
         read("a.png,dog", line)
 
 
-def test_all_lines_of_a_repeated_image_are_left_out(read):
+def test_a_line_for_each_label(read):
     findings = Findings()
-    found = read("a.png,dog", "b.png,cow", "./a.png,cat", findings=findings)
-    assert found.image_names == ["b.png"]
-    [problem] = findings.problems
-    assert problem.record == "line 4" and "line 2 too" in problem.message
+    found = read(
+        "a.png,dog",
+        "b.png,cow",
+        "./a.png,cat",
+        "a.png,dog",
+        class_names=None,
+        findings=findings,
+    )
+    assert found.image_names == ["a.png", "b.png"]
+    assert found.class_names == ("cat", "cow", "dog")
+    np.testing.assert_array_equal(found.image_labels, [[1, 0, 1], [0, 1, 0]])
+    assert not findings.problems
+    [note] = findings.notes
+    assert "1 images have several lines; their labels are joined (first: a.png" in note
+    header = "file_name,labels,absent_labels"
+    options = {"header": header, "class_names": ("cat", "dog")}
+    found = read("a.png,dog,", "b.png,cat,", "a.png,,cat", **options)
+    np.testing.assert_array_equal(found.image_labels, [[0, 1], [1, 0]])
+    with pytest.raises(DataError, match="line 2, absent_labels: 'dog' is also among"):
+        read("a.png,dog,", "b.png,cat,", "a.png,,dog", **options)
 
 
 def test_a_label_present_and_absent(read):

@@ -127,5 +127,5 @@ def test_unreadable_files(image_set, tmp_path):
     with pytest.raises(DataError, match="none.txt: .*cannot be read.*No such file"):
         split_from_ids(image_set, tmp_path / "none.txt")
     (tmp_path / "latin.txt").write_bytes(b"caf\xe9.png\n")
-    with pytest.raises(DataError, match="latin.txt: .*cannot be read.*utf-8"):
+    with pytest.raises(DataError, match="latin.txt, line 1: not UTF-8"):
         split_from_ids(image_set, tmp_path / "latin.txt")

@@ -104,7 +104,7 @@ def test_ids_count_up_where_the_digits_do_not_tell(write_devkit, names):
         ("<ymax>20<", "<ymax>nan<", ("object 1", "ymax", "'nan'")),
         ("<difficult>0<", "<difficult>no<", ("object 1", "difficult", "'no'")),
         ("<width>30<", "<width>-30<", ("size", "width", "'-30'")),
-        ("<width>30<", "<width>0<", ("size", "width", "'0'")),
+        ("<width>30<", "<width>-7<", ("size", "width", "'-7'")),
         ("<width>30<", f"<width>{'9' * 5000}<", ("size", "width", "...'")),
         ("<width>30<", "<width>\u0663<", ("size", "width", "'\u0663'")),
         ("<ymax>20<", "<ymax>1e400<", ("object 1", "ymax", "'1e400'")),
@@ -186,7 +186,7 @@ def test_a_bad_object_takes_its_whole_image_out(write_devkit):
 
 
 def test_bad_lines_of_a_list(write_devkit):
-    lines = ["1", "../1", "/1", "a/1", "2", "1", "x" * 9000]
+    lines = ["1", "../1", "/1", "a/../1", "2", "1", "x" * 9000]
     folder = write_devkit({"1": [DOG], "2": [CAT]}, lines)
     findings = Findings()
     found = read_voc(folder, "some", findings=findings)
@@ -195,7 +195,7 @@ def test_bad_lines_of_a_list(write_devkit):
     assert [record for record, _ in told] == [f"line {n}" for n in (2, 3, 4, 6, 7)]
     for (_, message), words in zip(
         told,
-        ("out of the image folder", "absolute", "a folder", "twice", "9000 characters"),
+        ("out of the image folder", "absolute", "twice", "twice", "9000 characters"),
         strict=True,
     ):
         assert words in message
@@ -217,16 +217,120 @@ def test_an_own_class_that_is_misspelt(write_devkit):
 
 
 def test_images_with_other_endings(write_devkit):
-    folder = write_devkit({name: [DOG] for name in ("1", "2", "3", "4")})
-    for name in ("1.jpg", "1.png", "2.png", "3.jpeg"):
-        (folder / "JPEGImages" / name).touch()
-    paths = read_voc(folder, "some").paths
-    assert [path.rsplit("/")[-1] for path in paths] == [
-        "1.jpg",
-        "2.png",
-        "3.jpeg",
-        "4.jpg",
-    ]
+    endings = ["1.jpg", "1.png", "2.png", "3.jpeg", "4.JPG", "5.bmp", "6.WebP", "7.tif"]
+    folder = write_devkit({str(number): [DOG] for number in range(1, 8)})
+    for name in endings:
+        (folder / "JPEGImages" / name).write_bytes(b"")
+    findings = Findings()
+    paths = read_voc(folder, "some", findings=findings).paths
+    found = [path.rsplit("/")[-1] for path in paths]
+    assert found == ["1.jpg", "2.png", "3.jpeg", "4.JPG", "5.bmp", "6.WebP", "7.jpg"]
+    [note] = findings.notes
+    assert "1 names fit several image files" in note and "1.jpg and .png" in note
+
+
+STRANGE_NAMES = [
+    "yard",
+    "yard 2",
+    "yard  2",
+    "a.b.c",
+    "img [1]",
+    "img (2)",
+    "007",
+    "7",
+    "cafe\u0301",
+    "caf\u00e9",
+    "sub/yard",
+    "x.jpg",
+]
+
+
+def test_names_are_read_exactly(write_devkit):
+    """Each image has a box of its own, which tells whose annotation was read."""
+    (write_devkit({}, ["none"]) / "Annotations" / "sub").mkdir()
+    boxes = {
+        name: [("dog", (1, 1, 2 + number, 9), 0)]
+        for number, name in enumerate(STRANGE_NAMES)
+    }
+    folder = write_devkit(boxes)
+    (folder / "JPEGImages" / "sub").mkdir()
+    for name in STRANGE_NAMES:
+        (folder / "JPEGImages" / f"{name}.jpg").touch()
+    found = read_voc(folder, "some")
+    assert found.image_names == STRANGE_NAMES
+    np.testing.assert_array_equal(found.boxes[:, 3], np.arange(len(boxes)) + 2)
+    paths = [str(folder / "JPEGImages" / f"{name}.jpg") for name in STRANGE_NAMES]
+    assert found.paths == paths
+    assert len(set(found.image_ids)) == len(paths)
+
+
+@pytest.mark.parametrize(
+    "annotated, lines, names",
+    [
+        (["yard", "b"], ["yard 1", "b -1"], ["yard", "b"]),
+        (["yard 1", "b 0"], ["yard 1", "b 0"], ["yard 1", "b 0"]),
+        (["yard 1", "b 0"], ["yard 1  1", "b 0 -1"], ["yard 1", "b 0"]),
+        (["yard", "yard 1"], ["yard", "yard 1"], ["yard", "yard 1"]),
+        (["yard", "yard 1"], ["yard -1", "yard 1 1"], ["yard", "yard 1"]),
+        ([" a", "b"], [" a", " b "], [" a", "b"]),
+        (["a", "b"], ["a.jpg", "b.PNG"], ["a", "b"]),
+    ],
+)
+def test_names_and_marks(write_devkit, annotated, lines, names):
+    folder = write_devkit({name: [DOG] for name in annotated}, lines)
+    findings = Findings()
+    assert read_voc(folder, "some", findings=findings).image_names == names
+    assert not findings.problems
+
+
+def test_a_line_that_may_name_two_images(write_devkit):
+    folder = write_devkit(
+        {name: [DOG] for name in ("yard", "yard 1", "b 0")}, ["yard 1", "b 0"]
+    )
+    findings = Findings()
+    assert read_voc(folder, "some", findings=findings).image_names == ["b 0"]
+    [problem] = findings.problems
+    assert problem.record == "line 1"
+    assert "'yard 1', or 'yard' with the mark 1" in problem.message
+
+
+def test_a_name_in_another_unicode_form(write_devkit):
+    folder = write_devkit({"cafe\u0301": [DOG]}, ["caf\u00e9"])
+    with pytest.raises(DataError) as error:
+        read_voc(folder, "some")
+    for words in ("missing, but there is", "the Unicode form of", r"\xe9", r"\u0301"):
+        assert words in str(error.value)
+
+
+def test_classes_of_ones_own_are_named_once(write_devkit):
+    cells = {
+        str(number): [("RBC", (1, 1, 9, 9), 0)] * 3 + [("WBC", (1, 1, 9, 9), 0)]
+        for number in range(50)
+    }
+    folder = write_devkit(cells)
+    for findings in (None, Findings()):
+        with pytest.raises(DataError) as error:
+            read_voc(folder, "some", findings=findings)
+        message = str(error.value)
+        assert "\n" not in message and len(message) < 600
+        assert "RBC (150 objects), WBC (50 objects)" in message
+        assert "read_voc.class_names = ('RBC', 'WBC')" in message
+        assert "--classes 'RBC,WBC'" in message
+    found = read_voc(folder, "some", class_names=("RBC", "WBC"))
+    assert len(found.boxes) == 200
+
+
+def test_a_class_of_ones_own_among_others_is_one_problem(write_devkit):
+    folder = write_devkit(
+        {str(number): [DOG, ("helmet", (1, 1, 9, 9), 0)] for number in range(30)}
+        | {"99": [DOG]}
+    )
+    with pytest.raises(DataError) as error:
+        read_voc(folder, "some")
+    message = str(error.value)
+    assert "\n" not in message
+    assert "unknown class 'helmet'; list it in class_names" in message
+    assert message.endswith("(and 29 more like this)")
 
 
 def test_no_devkit(tmp_path):

@@ -15,15 +15,12 @@ from typing import BinaryIO, NamedTuple, TypeVar
 import numpy as np
 import tensorflow as tf
 
-from ehsod_tf.data.image_files import Header, read_header
+from ehsod_tf.data.image_files import TURNED, Header, read_header
 from ehsod_tf.data.transforms import decode_image
 from ehsod_tf.errors import DataError
 
 # Pillow's names of what `transforms.decode_image` reads.
 IMAGE_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "WEBP")
-
-# EXIF orientations that exchange height and width.
-_TURNED = (5, 6, 7, 8)
 
 # Room for the few bytes that some programs leave behind a file's last marker.
 _TAIL_BYTES = 32
@@ -149,7 +146,7 @@ def _check_size(header: Header, height: int, width: int) -> None:
         f"says {width} and {height}"
     )
     turned = (header.width, header.height) == (height, width)
-    if turned and header.orientation in _TURNED:
+    if turned and header.orientation in TURNED:
         raise _FieldError(
             "orientation",
             f"{sizes}: it refers to the image as EXIF orientation "

@@ -6,6 +6,7 @@ import numpy as np
 
 from ehsod_tf.data.checks.image_checks import check_image_files
 from ehsod_tf.data.columns import select_images
+from ehsod_tf.data.image_files import describe_missing_file
 from ehsod_tf.data.problems import Findings, format_problems
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import PRESENT, ImageSet
@@ -132,11 +133,10 @@ def _check_files(
     """Returns [I] bool: the image's file is there and means what its record says."""
     paths = image_set.paths
     if not any(map(os.path.exists, paths)):
-        raise DataError(
-            f"{os.path.dirname(paths[0])}: this folder holds none of the {len(paths)} "
-            f"images (the first is {os.path.basename(paths[0])}); check the image "
-            "folder"
-        )
+        what = f"this folder holds none of the {len(paths)} images (the first is "
+        what += f"{os.path.basename(paths[0])!r})"
+        fault = describe_missing_file(paths[0], what, "check the image folder")
+        raise DataError(f"{os.path.dirname(paths[0])}: {fault}")
     checks = check_image_files(paths, image_set.sizes, check_pixels=check_pixels)
     for row, check in enumerate(checks):
         if check.fault:

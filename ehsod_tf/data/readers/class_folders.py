@@ -6,18 +6,22 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ehsod_tf.data.columns import assemble_labelled_images
-from ehsod_tf.data.image_files import find_path_fault, is_plain_text, read_headers
+from ehsod_tf.data.image_files import (
+    IMAGE_EXTENSIONS,
+    find_path_fault,
+    is_plain_text,
+    read_headers,
+)
 from ehsod_tf.data.label_states import (
     UNLISTED_STATES,
     mark_labels,
     name_first,
     require_reading_choices,
 )
-from ehsod_tf.data.problems import Findings, check_class_names, suggest
+from ehsod_tf.data.problems import Findings, check_class_names
+from ehsod_tf.data.spelling import find_joined_names, refuse_lookalikes, suggest
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import ImageSet
-
-_EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
 
 
 class _File(NamedTuple):
@@ -66,7 +70,10 @@ def read_class_folders(
     found = Findings() if findings is None else findings
     root = os.fspath(image_dir)
     folders = _list_class_folders(root, found)
-    class_names = tuple(sorted(folders) if class_names is None else class_names)
+    if class_names is None:
+        refuse_lookalikes(folders, root)
+        class_names = _leave_out_joined(folders, root, found)
+    class_names = tuple(class_names)
     check_class_names(class_names, class_names, root, found)
     folders = _choose_folders(folders, class_names, root, found)
     files = _list_images(root, folders, found)
@@ -123,6 +130,18 @@ def _list_class_folders(root: str, findings: Findings) -> list[str]:
     return folders
 
 
+def _leave_out_joined(folders: list[str], root: str, findings: Findings) -> list[str]:
+    """Returns the folders that stand for one class; any other is a problem."""
+    faults = {folder: find_joined_names(folder, folders) for folder in folders}
+    for folder, fault in faults.items():
+        if fault:
+            # The images of several classes lie in several folders.
+            what = fault.partition(";")[0]
+            message = f"{what}; put its images into the folder of each of the classes"
+            findings.add(root, f"folder {folder!r}", "", message)
+    return [folder for folder in folders if not faults[folder]]
+
+
 def _choose_folders(
     folders: list[str], class_names: tuple[str, ...], root: str, findings: Findings
 ) -> list[str]:
@@ -144,7 +163,7 @@ def _list_images(root: str, folders: list[str], findings: Findings) -> list[_Fil
         for path in _walk(top, others, findings):
             name = os.path.relpath(path, top).replace(os.sep, "/")
             hidden = os.path.basename(name).startswith(".")
-            if hidden or not name.lower().endswith(_EXTENSIONS):
+            if hidden or not name.lower().endswith(IMAGE_EXTENSIONS):
                 others.append(f"{folder}/{name}")
             elif fault := find_path_fault(name):
                 findings.add(top, f"file {name!r}", "", fault)

@@ -16,6 +16,8 @@ from ehsod_tf.data.problems import Findings, check_class_names, raise_problems
 from ehsod_tf.data.readers.coco_boxes import read_boxes
 from ehsod_tf.data.readers.coco_images import Categories, ImageTable, read_images
 from ehsod_tf.data.readers.coco_json import load_coco_json
+from ehsod_tf.data.readers.missing_sizes import fill_missing_sizes
+from ehsod_tf.data.spelling import refuse_lookalikes
 from ehsod_tf.structures import UNKNOWN, ImageSet
 
 
@@ -47,7 +49,8 @@ def read_coco(
 
     Returns:
         `ImageSet` of the sound images. Crowds are `ignored`. So is, with a note, an
-        object whose box is flat: COCO's own train2017 holds two.
+        object whose box is flat: COCO's own train2017 holds two. A size that a record
+        does not give is the file's.
 
     Raises:
         DataError: the file cannot be read, its categories are malformed, or a class
@@ -60,6 +63,7 @@ def read_coco(
     content = load_coco_json(path)
     categories = _select_categories(content["categories"], path, class_names, found)
     images = read_images(content.pop("images"), path, categories, found)
+    _fill_missing_sizes(images, image_dir, path, found)
     records = content.pop("annotations")
     boxes, annotated = read_boxes(records, path, images, categories, found)
     image_set = _supervise(
@@ -83,6 +87,8 @@ def _select_categories(
             problems.add(path, record, "", "not a JSON object; correct the record")
             continue
         category_id, name = category.get("id"), category.get("name")
+        # Names are compared without the blanks at their ends, as in every other form.
+        name = name.strip() if isinstance(name, str) else name
         is_int64 = type(category_id) is int and -(2**63) <= category_id < 2**63
         if not is_int64 or category_id in id_of_name.values():
             message = f"{category_id!r} is not an integer that occurs once; correct it"
@@ -94,6 +100,7 @@ def _select_categories(
             id_of_name[name] = category_id
     raise_problems(problems.problems)
     if class_names is None:
+        refuse_lookalikes(id_of_name, f"{path}, categories")
         class_names = sorted(id_of_name, key=id_of_name.get)
     check_class_names(class_names, id_of_name, path, findings)
     for name in class_names:
@@ -103,6 +110,22 @@ def _select_categories(
     class_of_id = dict.fromkeys(id_of_name.values(), -1)
     class_of_id |= {category_id: index for index, category_id in enumerate(ids)}
     return Categories(tuple(class_names), ids, class_of_id, id_of_name)
+
+
+def _fill_missing_sizes(
+    images: ImageTable, image_dir: str | os.PathLike, path: str, findings: Findings
+) -> None:
+    rows = np.flatnonzero(images.sound & (images.sizes == 0).any(axis=1))
+    ids = list(images.row_of_id)
+    sizes = images.sizes[rows]
+    images.sound[rows] = fill_missing_sizes(
+        sizes,
+        [os.path.join(image_dir, images.names[row]) for row in rows],
+        [f"image {ids[row]}" for row in rows],
+        path,
+        findings,
+    )
+    images.sizes[rows] = sizes
 
 
 def _supervise(
@@ -200,3 +223,4 @@ def _note_kinds(
     num_strong = int((strong & images.sound).sum())
     num_weak = int((weak & images.sound).sum())
     findings.note(label_states.describe_kinds(path, num_strong, num_weak, names))
+    findings.count_unannotated(path, len(names[label_states.NO_ANNOTATION]))

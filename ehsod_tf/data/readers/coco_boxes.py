@@ -70,6 +70,7 @@ def read_boxes(
     annotated = np.bincount(rows[is_sound], minlength=len(images.names)) > 0
     chosen = is_sound & (classes >= 0)
     boxes = _make_columns(annotations[chosen], rows[chosen], classes[chosen])
+    _note_oddities(annotations, path, findings)
     _note_flat_boxes(annotations[chosen], path, findings)
     return boxes, annotated
 
@@ -125,11 +126,6 @@ def _list_checks(annotations: np.ndarray, rows: np.ndarray, classes: np.ndarray)
     )
     yield (
         "id",
-        annotations["has_id"] & (annotations["id"] == 0),
-        lambda a: "0 is no id, for COCO's own tools miscount it; number from 1",
-    )
-    yield (
-        "id",
         _find_repeated(annotations),
         lambda a: "another annotation has this id too; give every one its own",
     )
@@ -181,6 +177,21 @@ def _make_columns(
         areas=np.where(annotations["has_area"], annotations["area"], height * width),
         ignored=(annotations["iscrowd"] == 1) | flat,
     )
+
+
+def _note_oddities(annotations: np.ndarray, path: str, findings: Findings) -> None:
+    if (annotations["has_id"] & (annotations["id"] == 0)).any():
+        # A detection matched with object 0 counts as matched with none there.
+        findings.note(
+            f"{path}: annotation ids begin at 0, which COCO's own tools miscount; here "
+            "objects are numbered anew"
+        )
+    num_nulls = int(annotations["has_null"].sum())
+    if num_nulls:
+        findings.note(
+            f"{path}: {num_nulls} annotations have null for iscrowd or area, which is "
+            "taken as if it were not there"
+        )
 
 
 def _note_flat_boxes(annotations: np.ndarray, path: str, findings: Findings) -> None:

@@ -9,8 +9,12 @@ import numpy as np
 
 from ehsod_tf.data.image_files import find_path_fault
 from ehsod_tf.data.label_states import mark_labels
-from ehsod_tf.data.problems import Findings, suggest
+from ehsod_tf.data.problems import Findings
+from ehsod_tf.data.spelling import suggest
 from ehsod_tf.structures import ABSENT, UNKNOWN
+
+# What tools write that do not know the size of an image.
+_NO_SIZE = (None, 0, -1)
 
 SUPERVISION_KINDS = ("boxes", "labels", "none")
 
@@ -37,7 +41,7 @@ class ImageTable(NamedTuple):
     Attributes:
         row_of_id: row of each id.
         names: file names; "" where the record has none that can be used.
-        sizes: [I, 2] int32 (height, width).
+        sizes: [I, 2] int32 (height, width), 0 where the record does not say.
         supervision: "boxes", "labels", "none"; "" where the record does not say.
         listed: [I, K] int8 label states of `image_labels` and `absent_labels`.
         has_list: [I] bool, the record has one of the two.
@@ -118,6 +122,8 @@ def _read_record(
         table.names[row] = name
     for column, field in enumerate(("height", "width")):
         value = record.get(field)
+        if value in _NO_SIZE and not isinstance(value, bool):
+            continue
         if type(value) is int and 1 <= value < 2**31:
             table.sizes[row, column] = value
         else:
@@ -171,8 +177,8 @@ def _look_up_labels(labels: object, categories: Categories) -> set[int]:
         raise _LabelError(f"{shorten(labels)} is not a list of category ids or names")
     found = set()
     for label in labels:
-        if isinstance(label, str) and label in categories.id_of_name:
-            found.add(categories.id_of_name[label])
+        if isinstance(label, str) and label.strip() in categories.id_of_name:
+            found.add(categories.id_of_name[label.strip()])
         elif type(label) is int and label in categories.class_of_id:
             found.add(label)
         elif isinstance(label, str):

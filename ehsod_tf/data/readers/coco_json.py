@@ -2,7 +2,7 @@
 
 A file the size of COCO's own holds hundreds of megabytes of polygons that nobody here
 asks for. They are cut out of the text before it is parsed, and each object is trimmed
-the moment that it is: an image keeps the fields that are read, an annotation becomes 74
+the moment that it is: an image keeps the fields that are read, an annotation becomes 75
 bytes.
 """
 
@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ehsod_tf.data.text_files import require_utf8
 from ehsod_tf.errors import DataError
 
 IMAGE_FIELDS = (
@@ -28,7 +29,7 @@ IMAGE_FIELDS = (
 )
 
 # The packed form of an annotation, for `struct` and for NumPy.
-_LAYOUT = struct.Struct("<4q5d2?")
+_LAYOUT = struct.Struct("<4q5d3?")
 ANNOTATION_DTYPE = np.dtype(
     [
         ("id", "<i8"),
@@ -39,6 +40,7 @@ ANNOTATION_DTYPE = np.dtype(
         ("area", "<f8"),
         ("has_id", "?"),
         ("has_area", "?"),
+        ("has_null", "?"),
     ]
 )
 
@@ -86,6 +88,7 @@ def load_coco_json(path: str) -> dict[str, list]:
     try:
         content = json.loads(text, object_pairs_hook=_trim)
     except json.JSONDecodeError as error:
+        require_utf8(path)
         raise DataError(
             f"{path}{_locate_fault(path)}: not valid JSON ({error.msg}); write or "
             "fetch the file anew"
@@ -119,6 +122,9 @@ def _read_text(path: str, cut_outlines: bool) -> str:
                 text += _OUTLINES.sub(r"\g<1>0", whole) if cut_outlines else whole
         text += rest
         text += decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        require_utf8(path)
+        raise
     except (OSError, ValueError) as error:
         raise DataError(
             f"{path}: the annotation file cannot be read ({error}); check the path"
@@ -162,6 +168,9 @@ def pack_annotation(record: dict) -> bytes | MalformedAnnotation:
     crowd = record.get("iscrowd", 0)
     box = record.get("bbox")
     area = record.get("area", 0.0)
+    has_null = crowd is None or area is None
+    if has_null:
+        crowd, area = crowd or 0, area or 0.0
     # type() and not isinstance(): in Python True is an int.
     if (
         type(annotation_id) is type(image_id) is type(category_id) is type(crowd) is int
@@ -179,7 +188,8 @@ def pack_annotation(record: dict) -> bytes | MalformedAnnotation:
                 *box,
                 area,
                 "id" in record,
-                "area" in record,
+                record.get("area") is not None,
+                has_null,
             )
         # An integer beyond 64 bits, or beyond float64.
         except (struct.error, OverflowError):
@@ -196,7 +206,7 @@ def _find_fault(record: dict) -> tuple[str, str]:
         ("iscrowd", 0),
     ):
         value = record.get(field, default)
-        if not _is_int64(value):
+        if not _is_int64(value) and not (field == "iscrowd" and value is None):
             return field, f"{shorten(value)} is not an integer of 64 bits; correct it"
     box = record.get("bbox")
     if type(box) is not list or len(box) != 4 or not all(map(_is_float64, box)):

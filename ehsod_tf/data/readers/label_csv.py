@@ -11,7 +11,9 @@ from typing import NamedTuple
 from ehsod_tf.data import label_states
 from ehsod_tf.data.columns import assemble_labelled_images
 from ehsod_tf.data.image_files import find_path_fault, is_plain_text, read_headers
-from ehsod_tf.data.problems import Findings, check_class_names, suggest
+from ehsod_tf.data.problems import Findings, check_class_names
+from ehsod_tf.data.spelling import find_joined_names, refuse_lookalikes, suggest
+from ehsod_tf.data.text_files import read_text
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import ABSENT, UNKNOWN, ImageSet
 
@@ -49,7 +51,8 @@ def read_label_csv(
     Args:
         csv_file: UTF-8, with the header ``file_name,labels`` and, if wanted,
             ``absent_labels``; a semicolon separates the labels of a cell. Where
-            absent labels are given, all classes in neither cell are unknown.
+            absent labels are given, all classes in neither cell are unknown. Several
+            lines of one image are one line with all their labels.
         image_dir: the folder that the file names are relative to.
         class_names: orders the classes; another label is a problem. None takes all
             labels of the file, sorted.
@@ -70,10 +73,12 @@ def read_label_csv(
     label_states.require_reading_choices(unlisted, unannotated)
     found = Findings() if findings is None else findings
     path = os.fspath(csv_file)
-    rows = _leave_out_repeated(list(_read_rows(path, found)), path, found)
+    rows = _join_lines(list(_read_rows(path, image_dir, found)), path, found)
+    names = {name for row in rows for name in row.labels + row.absent_labels}
     if class_names is None:
-        names = {name for row in rows for name in row.labels + row.absent_labels}
-        class_names = sorted(filter(is_plain_text, names))
+        names = {name for name in names if is_plain_text(name)}
+        class_names = sorted(n for n in names if not find_joined_names(n, names))
+        refuse_lookalikes(class_names, path)
     class_names = tuple(class_names)
     check_class_names(class_names, class_names, path, found)
     rows = [row for row in rows if _check_labels(row, class_names, path, found)]
@@ -94,8 +99,10 @@ def read_label_csv(
     return assemble_labelled_images(class_names, *map(list, columns))
 
 
-def _read_rows(path: str, findings: Findings) -> Iterator[_Row]:
-    reader = csv.reader(io.StringIO(_read_text(path), newline=""), strict=True)
+def _read_rows(
+    path: str, image_dir: str | os.PathLike, findings: Findings
+) -> Iterator[_Row]:
+    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
     try:
         header = [cell.strip() for cell in next(reader, [])]
         _check_header(header, path)
@@ -104,26 +111,11 @@ def _read_rows(path: str, findings: Findings) -> Iterator[_Row]:
             if not cells:
                 continue
             if row := _read_row(cells, header, path, reader.line_num, findings):
-                yield row
+                yield row._replace(file_name=_trim_name(row.file_name, image_dir))
     except csv.Error as error:
         raise DataError(
             f"{path}, line {reader.line_num}: not a line of a CSV file ({error}); "
             "check its quotes"
-        ) from error
-
-
-def _read_text(path: str) -> str:
-    try:
-        with open(path, "rb") as file:
-            content = file.read()
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read ({error}); check the path") from error
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{path}, line {line}: not UTF-8 ({error.reason}); save the file as UTF-8"
         ) from error
 
 
@@ -156,8 +148,8 @@ def _read_row(
         findings.add(path, f"line {line}", "", message)
         return None
     texts = dict(zip(header, cells, strict=True))
-    name = texts["file_name"].strip()
-    if fault := find_path_fault(name):
+    name = texts["file_name"]
+    if fault := find_path_fault(name.strip()):
         findings.add(path, f"line {line}", "file_name", fault)
         return None
     present, absent = (
@@ -167,17 +159,35 @@ def _read_row(
     return _Row(line, name, present, absent)
 
 
-def _leave_out_repeated(rows: list[_Row], path: str, findings: Findings) -> list[_Row]:
-    """Leaves out all lines of an image that has several."""
-    first_of_name: dict[str, _Row] = {}
-    repeated = set()
+def _trim_name(name: str, image_dir: str | os.PathLike) -> str:
+    """Drops blanks at the ends of a name, unless the file has them too."""
+    trimmed = name.strip()
+    if trimmed != name and os.path.exists(os.path.join(image_dir, name)):
+        return name
+    return trimmed
+
+
+def _join_lines(rows: list[_Row], path: str, findings: Findings) -> list[_Row]:
+    """Makes one line of all those of an image: some tables have a line per label."""
+    rows_of_name: dict[str, list[_Row]] = {}
     for row in rows:
-        first = first_of_name.setdefault(posixpath.normpath(row.file_name), row)
-        if first is not row:
-            message = f"{row.file_name!r} is on line {first.line} too; keep one of them"
-            findings.add(path, f"line {row.line}", "file_name", message)
-            repeated |= {first.line, row.line}
-    return [row for row in rows if row.line not in repeated]
+        rows_of_name.setdefault(posixpath.normpath(row.file_name), []).append(row)
+    joined = [
+        same[0]._replace(
+            labels=list(dict.fromkeys(label for row in same for label in row.labels)),
+            absent_labels=list(
+                dict.fromkeys(label for row in same for label in row.absent_labels)
+            ),
+        )
+        for same in rows_of_name.values()
+    ]
+    several = [same[0].file_name for same in rows_of_name.values() if len(same) > 1]
+    if several:
+        findings.note(
+            f"{path}: {len(several)} images have several lines; their labels are "
+            f"joined ({label_states.name_first(several)})"
+        )
+    return joined
 
 
 def _check_labels(
@@ -188,7 +198,7 @@ def _check_labels(
     for field, labels in (("labels", row.labels), ("absent_labels", row.absent_labels)):
         for label in labels:
             if label not in class_names:
-                message = (
+                message = find_joined_names(label, class_names) or (
                     f"unknown label {shorten(label)}; {suggest(label, class_names)}"
                 )
                 findings.add(path, record, field, message)
@@ -211,6 +221,7 @@ def _supervise(
     if bare:
         left_out = {label_states.NO_ANNOTATION: bare}
         findings.note(label_states.describe_kinds(path, 0, len(labelled), left_out))
+        findings.count_unannotated(path, len(bare))
     return labelled
 
 

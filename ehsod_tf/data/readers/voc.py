@@ -1,14 +1,19 @@
 """Reader of data sets in the layout of the PASCAL VOC devkit."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
 from ehsod_tf.data.columns import BoxRecord, assemble_image_set, select_images
-from ehsod_tf.data.image_files import find_path_fault
-from ehsod_tf.data.problems import Findings, check_class_names, suggest
+from ehsod_tf.data.image_files import IMAGE_EXTENSIONS
+from ehsod_tf.data.label_states import name_first
+from ehsod_tf.data.problems import Findings, check_class_names
+from ehsod_tf.data.readers.missing_sizes import fill_missing_sizes
 from ehsod_tf.data.readers.voc_annotation import VocAnnotation, read_annotation
+from ehsod_tf.data.readers.voc_list import read_image_list
+from ehsod_tf.data.spelling import find_similar
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import ImageSet
 
@@ -35,9 +40,6 @@ VOC_CLASSES = (
     "tvmonitor",
 )
 
-# Tried in this order; VOC's own images are all ".jpg".
-_EXTENSIONS = (".jpg", ".png", ".jpeg")
-
 
 def read_voc(
     devkit_dir: str | os.PathLike,
@@ -50,8 +52,8 @@ def read_voc(
 
     Args:
         devkit_dir: the year's folder, e.g. ``VOCdevkit/VOC2007``, with ``Annotations``,
-            ``ImageSets/Main`` and ``JPEGImages``, whose files may be .jpg, .png or
-            .jpeg.
+            ``ImageSets/Main`` and ``JPEGImages``, whose files may end like any image
+            that is read, in capitals or not.
         image_set: name of a list in ``ImageSets/Main``, without ".txt".
         class_names: selects and orders the classes. Objects of other classes are left
             out, if they are VOC's own; any other name is taken for a mistake.
@@ -60,33 +62,41 @@ def read_voc(
     Returns:
         `ImageSet` of the sound images, all strong; difficult objects are `ignored`.
         `image_ids` are the digits of the names, or 1, 2, ... where those are not
-        unique in the list.
+        unique in the list. A size that an annotation does not give is the file's.
 
     Raises:
-        DataError: the list cannot be read or a class name is unknown; without
-            `findings`, also any problem of a single image.
+        DataError: the list cannot be read, a class name is unknown, or the annotations
+            show none of the classes but others, which are named; without `findings`,
+            also any problem of a single image.
     """
     found = Findings() if findings is None else findings
     devkit_dir = os.fspath(devkit_dir)
-    list_file = os.path.join(devkit_dir, "ImageSets", "Main", f"{image_set}.txt")
-    lines = _read_list(list_file, image_set)
-    image_ids, names = _check_names(lines, list_file, found)
-    used_names: set[str] = set()
+    list_file, image_ids, names = read_image_list(devkit_dir, image_set, found)
+    folder = os.path.join(devkit_dir, "Annotations")
+    num_objects: Counter[str] = Counter()
     annotations = [
         read_annotation(
-            os.path.join(devkit_dir, "Annotations", f"{name}.xml"),
+            os.path.join(folder, f"{name}.xml"),
             class_names,
             VOC_CLASSES,
-            used_names,
+            num_objects,
             found,
         )
         for name in names
     ]
     is_sound = np.array([a is not None for a in annotations], bool)
+    own_names = sorted(set(num_objects).difference(VOC_CLASSES))
     # Files none of which can be read say nothing about the class list.
     if is_sound.any():
-        own_names = sorted(used_names.difference(VOC_CLASSES))
         check_class_names(class_names, [*VOC_CLASSES, *own_names], list_file, found)
+    is_misspelt = any(find_similar(name, class_names) for name in own_names)
+    if own_names and not is_misspelt and not num_objects.keys() & set(class_names):
+        raise DataError(_describe_own_classes(folder, class_names, num_objects))
+    _note_unspecified(annotations, folder, found)
+    paths = _list_paths(devkit_dir, names, found)
+    sizes = np.array([a.size if a else (1, 1) for a in annotations]).reshape(-1, 2)
+    records = [f"image {name}" for name in names]
+    is_sound &= fill_missing_sizes(sizes, paths, records, folder, found)
     if findings is None:
         found.settle()
     whole = assemble_image_set(
@@ -94,61 +104,37 @@ def read_voc(
         category_ids=tuple(range(1, len(class_names) + 1)),
         image_ids=image_ids,
         image_names=names,
-        paths=_list_paths(devkit_dir, names),
-        sizes=[a.size if a else (0, 0) for a in annotations],
+        paths=paths,
+        sizes=sizes,
         objects=_gather_objects(annotations),
     )
     return select_images(whole, is_sound)
 
 
-def _read_list(path: str, image_set: str) -> dict[int, str]:
-    """Returns the first word of each line by its number."""
-    try:
-        with open(path, encoding="utf-8-sig") as file:
-            # Class-wise lists carry a second column, which says nothing about boxes.
-            lines = enumerate(file, start=1)
-            names = {n: line.split()[0] for n, line in lines if line.strip()}
-    except FileNotFoundError as error:
-        raise DataError(_describe_missing_list(path, image_set)) from error
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"{path}: the image list cannot be read ({error}); write it as UTF-8 text"
-        ) from error
-    if not names:
-        raise DataError(f"{path}: the image list is empty; name at least one image")
-    return names
+def _describe_own_classes(
+    folder: str, class_names: Sequence[str], num_objects: Counter[str]
+) -> str:
+    asked = "VOC's own classes" if class_names == VOC_CLASSES else "those asked for"
+    counts = ", ".join(
+        f"{name} ({number} objects)" for name, number in num_objects.most_common(20)
+    )
+    names = sorted(name for name in num_objects if name)
+    return (
+        f"{folder}: the objects are of other classes than {asked}: {counts}; to take "
+        f"them, set read_voc.class_names = {tuple(names)} in the config, or give "
+        f"--classes '{','.join(names)}'"
+    )
 
 
-def _describe_missing_list(path: str, image_set: str) -> str:
-    folder = os.path.dirname(path)
-    if not os.path.isdir(folder):
-        return (
-            f"{folder}: no such folder; the data folder must be the year's folder of a "
-            "VOC devkit, e.g. VOCdevkit/VOC2007"
+def _note_unspecified(
+    annotations: Sequence[VocAnnotation | None], folder: str, findings: Findings
+) -> None:
+    number = sum(a.num_unspecified for a in annotations if a)
+    if number:
+        findings.note(
+            f"{folder}: {number} objects have a <difficult> that is empty or says "
+            "Unspecified; they are taken as not difficult"
         )
-    lists = sorted(f[:-4] for f in _list_folder(folder) if f.endswith(".txt"))
-    return f"{path}: no such image list; {suggest(image_set, lists)}"
-
-
-def _check_names(
-    lines: Mapping[int, str], path: str, findings: Findings
-) -> tuple[list[int], list[str]]:
-    """Returns ids and names of the images whose names are sound, each once."""
-    names = list(dict.fromkeys(lines.values()))
-    id_of_name = dict(zip(names, _number_images(names), strict=True))
-    sound = {}
-    for line, name in lines.items():
-        fault = find_path_fault(name)
-        if not fault and "/" in name:
-            fault = f"{name!r} holds a folder; give the name of the image alone"
-        # A second line says nothing new: it alone is left out.
-        if not fault and name in sound:
-            fault = f"{name!r} is listed twice; remove one of the lines"
-        if fault:
-            findings.add(path, f"line {line}", "", fault)
-        else:
-            sound[name] = id_of_name[name]
-    return list(sound.values()), list(sound)
 
 
 def _gather_objects(annotations: Sequence[VocAnnotation | None]) -> list[BoxRecord]:
@@ -160,31 +146,38 @@ def _gather_objects(annotations: Sequence[VocAnnotation | None]) -> list[BoxReco
     ]
 
 
-def _list_paths(devkit_dir: str, names: Sequence[str]) -> list[str]:
+def _list_paths(devkit_dir: str, names: Sequence[str], findings: Findings) -> list[str]:
+    """Returns the image file of each name, whatever image's extension it has."""
     folder = os.path.join(devkit_dir, "JPEGImages")
-    there = _list_folder(folder)
-    paths = []
+    files: dict[str, list[str]] = {}
+    for subfolder in {os.path.dirname(name) for name in names}:
+        for file in _list_folder(os.path.join(folder, subfolder)):
+            stem, extension = os.path.splitext(file)
+            if extension.lower() in IMAGE_EXTENSIONS:
+                files.setdefault(os.path.join(subfolder, stem), []).append(extension)
+    paths, several = [], []
     for name in names:
-        candidates = [f"{name}{extension}" for extension in _EXTENSIONS]
-        # A missing image is named by the one that VOC itself would have.
-        file = next((c for c in candidates if c in there), candidates[0])
-        paths.append(os.path.join(folder, file))
+        # A missing image is named by the file that VOC itself would have.
+        extensions = sorted(files.get(name, [".jpg"]), key=_rank_extension)
+        paths.append(os.path.join(folder, name + extensions[0]))
+        if len(extensions) > 1:
+            several.append(name + " and ".join(extensions[:2]))
+    if several:
+        findings.note(
+            f"{folder}: {len(several)} names fit several image files, of which the "
+            f"first is taken ({name_first(several)})"
+        )
     return paths
 
 
-def _list_folder(folder: str) -> set[str]:
+def _rank_extension(extension: str) -> tuple[int, str]:
+    # VOC's own images are all ".jpg"; small letters come before capitals.
+    return IMAGE_EXTENSIONS.index(extension.lower()), extension.swapcase()
+
+
+def _list_folder(folder: str) -> list[str]:
     try:
-        return set(os.listdir(folder))
+        return os.listdir(folder)
     # What is missing is missed, and told, by name.
-    except OSError:
-        return set()
-
-
-def _number_images(names: list[str]) -> list[int]:
-    digits = ["".join(c for c in name if c in "0123456789") for name in names]
-    # 18 digits always fit into 64 bits.
-    if all(0 < len(d) <= 18 for d in digits):
-        numbers = [int(d) for d in digits]
-        if len(set(numbers)) == len(numbers):
-            return numbers
-    return list(range(1, len(names) + 1))
+    except (OSError, ValueError):
+        return []

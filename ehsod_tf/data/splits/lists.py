@@ -6,7 +6,9 @@ import re
 from typing import NamedTuple
 
 from ehsod_tf.data.problems import Findings
+from ehsod_tf.data.spelling import find_similar, fold, suggest
 from ehsod_tf.data.splits.split import Split, read_split
+from ehsod_tf.data.text_files import read_text
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import ImageSet
 
@@ -40,7 +42,7 @@ def split_from_ids(image_set: ImageSet, path: str | os.PathLike) -> Split:
             either of two. All entries that are wrong are told together.
     """
     path = os.fspath(path)
-    text = _read_text(path)
+    text = read_text(path)
     if text.lstrip().startswith("{"):
         split = read_split(path)
         entries = _enumerate_entries(split.strong_image_ids)
@@ -58,17 +60,6 @@ def split_from_ids(image_set: ImageSet, path: str | os.PathLike) -> Split:
         return split._replace(strong_image_ids=ids)
     percent = 100 * len(ids) / int(image_set.has_boxes.sum())
     return Split(seed=None, percent=percent, strong_image_ids=ids)
-
-
-def _read_text(path):
-    try:
-        with open(path, encoding="utf-8-sig") as file:
-            return file.read()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"{path}: the list of images cannot be read ({error}); give a text file in "
-            "UTF-8"
-        ) from error
 
 
 def _parse_list(path, text):
@@ -119,10 +110,12 @@ def _find_fault(image_set, value, rows):
     if type(value) not in (int, str):
         return f"{value!r} is neither an image id nor an image name; correct it"
     if not rows:
-        return (
-            f"no image has the id or the name {value!r}; correct it, or give the data "
-            "set that the list was made for"
-        )
+        similar = find_similar(str(value), image_set.image_names)
+        if similar and fold(similar[0]) == fold(str(value)):
+            remedy = suggest(str(value), similar)
+        else:
+            remedy = "correct it, or give the data set that the list was made for"
+        return f"no image has the id or the name {value!r}; {remedy}"
     if len(rows) > 1:
         meant = " or ".join(
             f"{image_set.image_names[row]!r} (id {image_set.image_ids[row]})"

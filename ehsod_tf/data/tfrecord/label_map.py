@@ -10,6 +10,7 @@ from google.protobuf import (
     text_format,
 )
 
+from ehsod_tf.data.text_files import read_text
 from ehsod_tf.errors import DataError
 
 LABEL_MAP_FILE = "label_map.pbtxt"
@@ -66,18 +67,21 @@ def read_label_map(path: str | os.PathLike) -> dict[int, str]:
         DataError: the file is missing, is no label map, or an item lacks its own id or
             its own name.
     """
-    try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
-        items = text_format.Parse(text, _LabelMap(), allow_unknown_field=True).item
-    except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
+    if not os.path.exists(path):
         raise DataError(
-            f"{path}: no label map can be read ({error}); it must lie beside the "
-            "TFRecord files"
+            f"{path}: no label map can be read, for there is no such file; it must lie "
+            "beside the TFRecord files"
+        )
+    text = read_text(os.fspath(path))
+    try:
+        items = text_format.Parse(text, _LabelMap(), allow_unknown_field=True).item
+    except text_format.ParseError as error:
+        raise DataError(
+            f"{path}: no label map can be read ({error}); write it anew"
         ) from error
     names: dict[int, str] = {}
     for number, item in enumerate(items, start=1):
-        name = item.display_name or item.name
+        name = (item.display_name or item.name).strip()
         if item.id < 1 or item.id in names or not name or name in names.values():
             raise DataError(
                 f"{path}, item {number}: id {item.id} and name {name!r} must be given, "

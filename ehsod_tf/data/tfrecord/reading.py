@@ -18,6 +18,7 @@ from ehsod_tf.data.columns import (
     select_images,
 )
 from ehsod_tf.data.problems import Findings, check_class_names
+from ehsod_tf.data.spelling import refuse_lookalikes
 from ehsod_tf.data.tfrecord.label_map import LABEL_MAP_FILE, read_label_map
 from ehsod_tf.data.tfrecord.parsing import ImageRecord, RecordError, parse_record
 from ehsod_tf.errors import DataError
@@ -60,12 +61,15 @@ def read_tfrecords(
             `findings`, also any problem of a single record.
     """
     found = Findings() if findings is None else findings
-    paths = sorted(glob.glob(os.fspath(pattern)))
+    # A name may hold brackets, which a pattern would take for a choice of letters.
+    pattern = os.fspath(pattern)
+    paths = [pattern] if os.path.isfile(pattern) else sorted(glob.glob(pattern))
     if not paths:
         raise DataError(f"{pattern}: no file has such a name; check the pattern")
     label_map = os.path.join(os.path.dirname(paths[0]), LABEL_MAP_FILE)
     names = read_label_map(label_map)
     if class_names is None:
+        refuse_lookalikes(names.values(), label_map)
         class_names = tuple(names.values())
     check_class_names(class_names, names.values(), label_map, found)
     class_names = tuple(class_names)

@@ -115,9 +115,18 @@ WHOLE_FILES = [
     raw("blank file", b" \n\t ", r"empty"),
     raw("text", b"images: none", r"line 1, column 1: not valid JSON"),
     raw("XML", b"<annotation/>", r"line 1, column 1: not valid JSON"),
-    raw("image", b"\x89PNG\r\n\x1a\n" + bytes(9), r"cannot be read"),
-    raw("Latin-1", SOUND_BYTES.replace(b"cat", b"caf\xe9"), r"cannot be read.*utf-8"),
-    raw("UTF-16", SOUND_BYTES.decode().encode("utf-16"), r"cannot be read"),
+    raw("image", b"\x89PNG\r\n\x1a\n" + bytes(9), r"line 1: not UTF-8"),
+    raw("Latin-1", SOUND_BYTES.replace(b"cat", b"caf\xe9"), r"line 1: not UTF-8"),
+    raw(
+        "UTF-16",
+        SOUND_BYTES.decode().encode("utf-16"),
+        r"line 1: not UTF-8 but UTF-16 text; save",
+    ),
+    raw(
+        "UTF-16 without its mark",
+        SOUND_BYTES.decode().encode("utf-16-le"),
+        r"line 1: not UTF-8 but, it seems, UTF-16",
+    ),
     raw("two files in one", SOUND_BYTES + SOUND_BYTES, r"line 1, .*not valid JSON"),
     raw("trailing comma", SOUND_BYTES[:-1] + b",}", r"not valid JSON"),
     raw("comment", b"// mine\n" + SOUND_BYTES, r"line 1, column 1: not valid JSON"),
@@ -193,6 +202,27 @@ CATEGORIES = [
         | {"missing": MISSING, "repeated": "cat"},
         r"categories\[1\], name: .* is not",
         kept=None,
+    ),
+    *(
+        case(
+            f"categories that differ in {what}",
+            put("categories", "name", name),
+            rf"categories: the classes .* differ in {says} only.*list all classes",
+            None,
+        )
+        for what, name, says in (
+            ("case", "Cat", "upper and lower case"),
+            ("inner spaces", "c at", "spaces or invisible characters"),
+            ("an invisible character", "ca\u200bt", "spaces or invisible characters"),
+            ("case and space", "CA T", "upper and lower case and spaces .*"),
+            ("width", "\uff43at", "the Unicode form of characters"),
+        )
+    ),
+    case(
+        "categories that differ in a blank at the end",
+        put("categories", "name", "cat "),
+        r"categories\[1\], name: 'cat' is not a text that occurs once",
+        None,
     ),
     case("no category", lambda content: content["categories"].clear(), "class", None),
     case(

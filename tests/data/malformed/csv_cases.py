@@ -85,7 +85,7 @@ FILES = [
     whole("JSON", '{"images": []}', "line 1: no column 'file_name'"),
     whole("image", b"\x89PNG\r\n\x1a\n" + bytes(9), "line 1: not UTF-8"),
     whole("Latin-1", SOUND.replace("dog", "\xf6").encode("latin-1"), "line 3: not UTF"),
-    whole("UTF-16", SOUND.encode("utf-16"), "line 1: not UTF-8"),
+    whole("UTF-16", SOUND.encode("utf-16"), "line 1: not UTF-8 but UTF-16 text; save"),
     whole("open quote", SOUND + '"d.png,cat\n', "line 5: not a line of a CSV file"),
     whole("stray quote", 'file_name,labels\n"a.png"x,cat\n', "line 2: not a line"),
     whole("endless cell", SOUND + "d.png," + "x" * 200_000, "line 5: not a line"),
@@ -94,6 +94,16 @@ FILES = [
     *(
         whole(f"cut to {cut} bytes", SOUND[:cut], "line 1: (no|unknown) column")
         for cut in list_cuts(b"file_name,labels", 4)
+    ),
+    whole(
+        "labels that differ in case",
+        SOUND + "d.png,Dog\n",
+        "the classes 'Dog' and 'dog' differ in upper and lower case only; give both",
+    ),
+    whole(
+        "labels that differ in spaces",
+        "file_name,labels\na.png,fire truck\nb.png,firetruck\n",
+        "'fire truck' and 'firetruck' differ in spaces or invisible characters only",
     ),
     whole("class asked for twice", SOUND, "listed twice", class_names=("cat", "cat")),
     whole("no class asked for", SOUND, "class list is empty", class_names=()),
@@ -114,13 +124,28 @@ LINES = [
     line("control character", "b\x07.png,cat", "line 3, file_name: .*character"),
     line("line break in a name", '"b\n.png",cat', "line 4, file_name: .*character"),
     line("control in a label", "b.png,c\x07at", "line 3, labels: unknown label"),
-    line("repeated name", "a.png,cat", "line 3, file_name: 'a.png' is on", ("c.png",)),
     line(
-        "repeated name in another spelling",
-        "./a.png,cat",
-        "line 3, file_name: './a.png' is on line 2 too",
-        ("c.png",),
+        "joined by bars",
+        "b.png,cat|dog",
+        r"line 3, labels: 'cat\|dog' seems to be 2 classes in one; separate labels by",
     ),
+    line("joined by commas", 'b.png,"cow,dog"', "line 3, labels: 'cow,dog' seems to"),
+    line("joined by a slash", "b.png,cat/dog", "line 3, labels: 'cat/dog' seems to be"),
+    line("joined by a blank", "b.png,cat dog", "line 3, labels: 'cat dog' seems to be"),
+    line(
+        "label in another case",
+        "b.png,Dog",
+        "line 3, labels: unknown label 'Dog'; did you mean 'dog'. It differs in upper",
+        class_names=("cat", "dog"),
+    ),
+    line(
+        "label in another Unicode form",
+        "b.png,caf\u00e9",
+        r"line 3, labels: .*differs in the Unicode form of characters only: "
+        r"'caf\\xe9' against 'cafe\\u0301'",
+        class_names=("cat", "dog", "cafe\u0301"),
+    ),
+    line("name in capitals", "B.png,cat", "line 3 of .*there is 'b.png'", file="B.png"),
     line(
         "unknown label",
         "b.png,cat;dgo",
@@ -130,7 +155,7 @@ LINES = [
     line(
         "labels separated by spaces",
         "b.png,cat dog",
-        "line 3, labels: unknown label 'cat dog'",
+        "line 3, labels: 'cat dog' seems to be 2 classes in one",
         class_names=("cat", "dog"),
     ),
     line(

@@ -1,0 +1,58 @@
+"""Sizes that an annotation does not give, taken from the image files."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ehsod_tf.data.image_files import TURNED, read_headers
+from ehsod_tf.data.label_states import name_first
+from ehsod_tf.data.problems import Findings
+from ehsod_tf.errors import DataError
+
+
+def fill_missing_sizes(
+    sizes: np.ndarray,
+    paths: Sequence[str],
+    records: Sequence[str],
+    source: str,
+    findings: Findings,
+) -> np.ndarray:
+    """Fills in heights and widths that are 0, from the headers of the files.
+
+    Args:
+        sizes: [I, 2] integers (height, width), changed in place.
+        paths: I files; only those of missing sizes are looked at.
+        records: I names of the records in problems, e.g. "image 17".
+        source: path of the annotation.
+        findings: takes a note, and problems with files that cannot tell.
+
+    Returns:
+        [I] bool, False for images whose size remains unknown.
+    """
+    is_known = np.ones(len(sizes), bool)
+    rows = np.flatnonzero((sizes == 0).any(axis=1)).tolist()
+    filled = []
+    for row, header in zip(
+        rows, read_headers([paths[row] for row in rows]), strict=True
+    ):
+        if isinstance(header, DataError):
+            fault = f"the annotation gives no size, and so must the image: {header}"
+        elif header.orientation in TURNED:
+            fault = (
+                "the annotation gives no size, and the EXIF orientation "
+                f"{header.orientation} turns the image, so that nobody can tell "
+                "which way its boxes refer to; add the size to the annotation"
+            )
+        else:
+            of_file = np.array([header.height, header.width])
+            sizes[row] = np.where(sizes[row] == 0, of_file, sizes[row])
+            filled.append(paths[row])
+            continue
+        findings.add(paths[row], records[row], "size", fault)
+        is_known[row] = False
+    if filled:
+        findings.note(
+            f"{source}: {len(filled)} images have no size in the annotation; theirs is "
+            f"read from the image files ({name_first(filled)})"
+        )
+    return is_known
