@@ -48,7 +48,8 @@ class Detector:
         self.model.optimizer.build(self.model.trainable_variables)
         self.build_seconds = time.perf_counter() - start
         self.first_seconds = {}
-        spec = tf.nest.map_structure(_loosen, make_batch(1, canvas))
+        dataset = tf.data.Dataset.from_tensors(make_batch(1, canvas))
+        spec = tf.nest.map_structure(_loosen, dataset.element_spec)
         self.spec = spec
         self.take_step = make_step(self.model, tf.distribute.get_strategy(), spec)
         self.detect = tf.function(
@@ -111,7 +112,7 @@ class Detector:
         sizes = {
             tuple(spec.shape): tuple(tensor.shape)
             for spec, tensor in pairs
-            if spec is not None
+            if tensor is not None
         }
         return measure_graph(graphs, sizes, batch)
 
@@ -149,7 +150,7 @@ def make_batch(batch, canvas):
     return Batch(
         images=tf.constant(rng.uniform(0, 255, [batch, *canvas, 3]), tf.float32),
         image_sizes=tf.constant([canvas] * batch, tf.int32),
-        scales=tf.ones([batch]),
+        scales=tf.ones([batch, 2]),
         image_ids=tf.range(batch, dtype=tf.int64),
         targets=targets,
     )
@@ -163,16 +164,16 @@ def _name_ops():
     return "native"
 
 
-def _loosen(tensor):
+def _loosen(spec):
     """As the pipelines give it: any batch, any canvas, any number of boxes."""
-    if tensor is None:
-        return None
-    shape = [None] + tensor.shape.as_list()[1:]
+    if not isinstance(spec, tf.TensorSpec):
+        return spec  # What a batch may have and this one has not.
+    shape = [None] + spec.shape.as_list()[1:]
     if len(shape) == 4:
         shape[1] = shape[2] = None
     elif len(shape) == 3 or (len(shape) == 2 and shape[1] == BOXES_PER_IMAGE):
         shape[1] = None
-    return tf.TensorSpec(shape, tensor.dtype)
+    return tf.TensorSpec(shape, spec.dtype)
 
 
 def main():
