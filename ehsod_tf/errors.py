@@ -24,7 +24,8 @@ class WorkerLostError(EhsodError):
 def require_choice(what: str, value, choices) -> None:
     """Raises a `ConfigError` that names `what` unless `value` is one of `choices`."""
     if value not in choices:
-        raise ConfigError(f"{what} is one of {', '.join(choices)}, got {value!r}")
+        known = ", ".join(map(str, choices))
+        raise ConfigError(f"{what} is one of {known}, got {value!r}")
 
 
 def require_count(what: str, value: int | None, *, optional: bool = False) -> None:

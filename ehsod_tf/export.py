@@ -32,11 +32,19 @@ _LABELS_FILE = "labels.txt"
 class _Server(tf.Module):
     """The model and its signatures; tf.Module so that variables are tracked."""
 
-    def __init__(self, model: Ehsod, shorter_side: int, longer_side: int, labels: str):
+    def __init__(
+        self,
+        model: Ehsod,
+        shorter_side: int,
+        longer_side: int,
+        labels: str,
+        png_bits: int,
+    ):
         super().__init__()
         self._model = model
         self._variables = model.variables
         self._sides = shorter_side, longer_side
+        self._png_bits = png_bits
         self.labels = tf.saved_model.Asset(labels)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")])
@@ -69,7 +77,9 @@ class _Server(tf.Module):
         return self._detect(resized, image_sizes, scale)
 
     def _serve_one(self, encoded):
-        image, image_size, scale = transforms.preprocess_image(encoded, *self._sides)
+        image, image_size, scale = transforms.preprocess_image(
+            encoded, *self._sides, self._png_bits
+        )
         outputs = self._detect(image[tf.newaxis], image_size[tf.newaxis], scale)
         return {name: value[0] for name, value in outputs.items()}
 
@@ -91,6 +101,7 @@ def export_saved_model(
     shorter_side: int,
     longer_side: int,
     backend: str = "stock",
+    png_bits: int = transforms.WIDE_BITS,
 ) -> None:
     """Writes `model` as a SavedModel; replaces what is at `path` once it is complete.
 
@@ -100,6 +111,7 @@ def export_saved_model(
         class_names: K names, written to ``assets/labels.txt``, one a line.
         shorter_side, longer_side: the input size that the model was trained for.
         backend: "stock" or "native" operations for pooling and suppression.
+        png_bits: see `transforms.decode_image`.
     """
     path = os.path.abspath(path)
     os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -107,7 +119,7 @@ def export_saved_model(
         labels = os.path.join(folder, _LABELS_FILE)
         with open(labels, "w", encoding="utf-8") as file:
             file.writelines(f"{name}\n" for name in class_names)
-        server = _Server(model, shorter_side, longer_side, labels)
+        server = _Server(model, shorter_side, longer_side, labels, png_bits)
         written = os.path.join(folder, "saved_model")
         with ops.use_backend(backend):
             tf.saved_model.save(

@@ -93,7 +93,7 @@ def read_source(source: Source, findings, *, check: bool = True):
     from ehsod_tf import data
     from ehsod_tf.errors import ConfigError
 
-    has_files = _has_files(source)
+    has_files, png_bits = _has_files(source), {}
     if bool(source.config) == has_files:
         raise ConfigError(
             "name the data set either by --config or by one or more of "
@@ -106,7 +106,10 @@ def read_source(source: Source, findings, *, check: bool = True):
             source.config, source.gin_bindings, source.data_dir
         )
         image_set = getattr(experiment, f"read_{source.subset}_set")(findings=findings)
-    return data.validate(image_set, findings=findings) if check else image_set
+        png_bits = {"png_bits": experiment.png_bits}
+    return (
+        data.validate(image_set, findings=findings, **png_bits) if check else image_set
+    )
 
 
 def describe_source(source: Source) -> str:

@@ -13,6 +13,11 @@ import tensorflow as tf
 
 CANVAS_MULTIPLE = 32
 
+# Bits of a channel in the deepest PNGs, and where in the file that number stands.
+WIDE_BITS = 16
+PNG_DEPTH_BYTE = 24
+_PNG_MARK = b"\x89PNG\r\n\x1a\n"
+
 # Of the photographs in COCO and VOC nearly all are 4:3 or 3:2.
 _ASPECT_RATIOS = (4 / 3, 3 / 2)
 
@@ -80,11 +85,39 @@ def canvas_size(sizes: tf.Tensor, shorter_side: int, longer_side: int) -> tf.Ten
     return tf.gather(canvases, choose_canvas(sizes, shorter_side, longer_side))
 
 
-def decode_image(encoded: tf.Tensor) -> tf.Tensor:
-    """Decodes JPEG, PNG, BMP or the first frame of a GIF to [H, W, 3] uint8 RGB."""
-    image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
+def decode_image(encoded: tf.Tensor, png_bits: int = WIDE_BITS) -> tf.Tensor:
+    """Decodes JPEG, PNG, BMP or the first frame of a GIF to [H, W, 3] uint8 RGB.
+
+    Args:
+        encoded: scalar string.
+        png_bits: how many of the 16 bits of a PNG that has so many are used, 8 .. 16;
+            the upper 8 of these are kept, and what is brighter becomes 255.
+    """
+
+    def decode() -> tf.Tensor:
+        return tf.io.decode_image(encoded, channels=3, expand_animations=False)
+
+    def decode_wide() -> tf.Tensor:
+        values = tf.io.decode_png(encoded, channels=3, dtype=tf.uint16)
+        values = tf.bitwise.right_shift(values, tf.constant(png_bits - 8, tf.uint16))
+        return tf.cast(tf.minimum(values, 255), tf.uint8)
+
+    if png_bits == WIDE_BITS:
+        image = decode()
+    else:
+        image = tf.cond(_is_wide_png(encoded), decode_wide, decode)
     image.set_shape([None, None, 3])
     return image
+
+
+def _is_wide_png(encoded: tf.Tensor) -> tf.Tensor:
+    head = tf.cond(
+        tf.strings.length(encoded) > PNG_DEPTH_BYTE,
+        lambda: tf.strings.substr(encoded, 0, PNG_DEPTH_BYTE + 1),
+        lambda: "",
+    )
+    is_png = tf.strings.substr(head, 0, len(_PNG_MARK)) == _PNG_MARK
+    return is_png & (tf.strings.substr(head, -1, 1) == bytes([WIDE_BITS]))
 
 
 def resize_image(image: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
@@ -126,19 +159,24 @@ def pad_to_canvas(image: tf.Tensor, canvas: tf.Tensor) -> tf.Tensor:
 
 
 def preprocess_image(
-    encoded: tf.Tensor, shorter_side: int, longer_side: int
+    encoded: tf.Tensor,
+    shorter_side: int,
+    longer_side: int,
+    png_bits: int = WIDE_BITS,
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Takes the bytes of one image file to the network's input.
 
     Args:
         encoded: scalar string.
+        shorter_side, longer_side: see `resized_size`.
+        png_bits: see `decode_image`.
 
     Returns:
         image: [H, W, 3] float32 RGB in [0, 255] on its canvas, zero outside the image.
         image_size: [2] int32 (height, width) of the image on the canvas.
         scale: [2] float32 (y, x) pixels on the canvas per original pixel.
     """
-    image = decode_image(encoded)
+    image = decode_image(encoded, png_bits)
     original_size = tf.shape(image)[:2]
     image_size = resized_size(original_size, shorter_side, longer_side)
     canvas = canvas_size(original_size, shorter_side, longer_side)

@@ -120,6 +120,7 @@ def make_dataset(
         flip=experiment.flip,
         augmentation=experiment.create_augmentation(),
         cache_dir=experiment.image_cache,
+        png_bits=experiment.png_bits,
         host_index=host_index,
         num_hosts=num_hosts,
     )
@@ -150,6 +151,7 @@ def make_evaluation_dataset(
         batch_size=experiment.evaluation_batch_size,
         shorter_side=experiment.shorter_side,
         longer_side=experiment.longer_side,
+        png_bits=experiment.png_bits,
     )
 
 
@@ -164,7 +166,10 @@ def explain_input_error(experiment: Experiment, image_set: ImageSet, step: int) 
 
 def _load_set(experiment: Experiment, read: Callable, findings) -> ImageSet:
     return data.validate(
-        read(findings=findings), check_pixels=experiment.check_pixels, findings=findings
+        read(findings=findings),
+        check_pixels=experiment.check_pixels,
+        png_bits=experiment.png_bits,
+        findings=findings,
     )
 
 

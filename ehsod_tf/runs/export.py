@@ -20,4 +20,5 @@ def export_model(
         shorter_side=experiment.shorter_side,
         longer_side=experiment.longer_side,
         backend=backend,
+        png_bits=experiment.png_bits,
     )

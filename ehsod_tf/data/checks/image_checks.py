@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from ehsod_tf.data.image_files import TURNED, Header, read_header
-from ehsod_tf.data.transforms import decode_image
+from ehsod_tf.data.transforms import PNG_DEPTH_BYTE, WIDE_BITS, decode_image
 from ehsod_tf.errors import DataError
 
 # Pillow's names of what `transforms.decode_image` reads.
@@ -41,11 +41,13 @@ class FileCheck(NamedTuple):
         field: what the fault is about, e.g. "size"; "" for the file as a whole.
         fault: what is wrong and what to do about it; "" for a sound file.
         orientation: EXIF's, 1 .. 8.
+        is_wide: whether it is a PNG of 16 bits a channel.
     """
 
     field: str = ""
     fault: str = ""
     orientation: int = 1
+    is_wide: bool = False
 
 
 def check_image_files(
@@ -85,13 +87,33 @@ def _check_file(path: str, height: int, width: int, check_pixels: bool) -> FileC
     try:
         header = read_header(path)
         is_uncertain = _check_header(path, header, height, width)
+        is_wide = header.format == "PNG" and _read_depth(path) == WIDE_BITS
         if check_pixels or is_uncertain:
             _decode(path, height, width)
     except _FieldError as error:
         return FileCheck(error.field, str(error))
     except (DataError, OSError) as error:
         return FileCheck(fault=str(error))
-    return FileCheck(orientation=header.orientation)
+    return FileCheck(orientation=header.orientation, is_wide=is_wide)
+
+
+def _read_depth(path: str) -> int:
+    with open(path, "rb") as file:
+        return file.read(PNG_DEPTH_BYTE + 1)[-1]
+
+
+def find_brightest(paths: list[str]) -> int:
+    """Returns the largest value in PNGs of 16 bits, of all that can be decoded."""
+
+    def find(path: str) -> int:
+        try:
+            with tf.device("/cpu:0"):
+                values = tf.io.decode_png(tf.io.read_file(path), dtype=tf.uint16)
+                return int(values.numpy().max())
+        except tf.errors.OpError:
+            return 0
+
+    return max(map_in_threads(find, paths), default=0)
 
 
 class _FieldError(DataError):

@@ -4,10 +4,11 @@ import os
 
 import numpy as np
 
-from ehsod_tf.data.checks.image_checks import check_image_files
+from ehsod_tf.data.checks.image_checks import check_image_files, find_brightest
 from ehsod_tf.data.columns import select_images
 from ehsod_tf.data.image_files import describe_missing_file
 from ehsod_tf.data.problems import Findings, format_problems
+from ehsod_tf.data.transforms import WIDE_BITS
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import PRESENT, ImageSet
 
@@ -16,12 +17,16 @@ EDGE_TOLERANCE = 1.0
 
 _NAMED_IMAGES = 5
 
+# Of the 16-bit PNGs of a set.
+_LOOKED_AT = 64
+
 
 def validate(
     image_set: ImageSet,
     *,
     check_files: bool = True,
     check_pixels: bool = False,
+    png_bits: int = WIDE_BITS,
     findings: Findings | None = None,
 ) -> ImageSet:
     """Returns the images that are fit for training and evaluation.
@@ -33,6 +38,7 @@ def validate(
             whether it is complete.
         check_pixels: also decode every file, as training will. Takes about as long as
             an epoch's input.
+        png_bits: as how many bits 16-bit PNGs will be read; another range is noted.
         findings: takes the problems, and the images concerned are left out.
 
     Returns:
@@ -48,7 +54,7 @@ def validate(
     num_earlier = len(found.problems)
     is_sound = _check_ids(image_set, found) & _check_boxes(image_set, found)
     if check_files or check_pixels:
-        is_sound &= _check_files(image_set, check_pixels, found)
+        is_sound &= _check_files(image_set, check_pixels, png_bits, found)
     if findings is None:
         found.settle()
     if not is_sound.any():
@@ -128,7 +134,7 @@ def _describe_box(image_set: ImageSet, row: int, image: int) -> str:
 
 
 def _check_files(
-    image_set: ImageSet, check_pixels: bool, found: Findings
+    image_set: ImageSet, check_pixels: bool, png_bits: int, found: Findings
 ) -> np.ndarray:
     """Returns [I] bool: the image's file is there and means what its record says."""
     paths = image_set.paths
@@ -150,7 +156,34 @@ def _check_files(
             "neither in training nor in serving: boxes must refer to the pixels as "
             "stored"
         )
+    wide = [path for path, check in zip(paths, checks, strict=True) if check.is_wide]
+    _note_range(wide, png_bits, found)
     return np.array([not check.fault for check in checks])
+
+
+def _note_range(paths: list[str], png_bits: int, found: Findings) -> None:
+    """Notes 16-bit PNGs that would be read as nearly black, or as too bright."""
+    if not paths:
+        return
+    # Some tell for all; to decode every one would take as long as an epoch.
+    looked_at = paths[:: -(-len(paths) // _LOOKED_AT)]
+    brightest = find_brightest(looked_at)
+    bits = max(8, brightest.bit_length())
+    where = (
+        f"{len(paths)} images are PNGs of 16 bits (first: {paths[0]}); the brightest "
+        f"value in the {len(looked_at)} looked at is {brightest}, of {bits} bits"
+    )
+    # A bit less is but a dark picture.
+    if bits < png_bits - 1:
+        found.note(
+            f"{where}: read as {png_bits} bits they are nearly black, at most "
+            f"{brightest >> (png_bits - 8)} of 255; set Experiment.png_bits = {bits}"
+        )
+    elif bits > png_bits:
+        found.note(
+            f"{where}: read as {png_bits} bits, what is brighter becomes white; set "
+            f"Experiment.png_bits = {bits}"
+        )
 
 
 def _require_annotation(image_set: ImageSet) -> None:

@@ -5,6 +5,7 @@ header. Training so sees the same bits with and without the cache, at three byte
 pixel: about ten times the size of the JPEGs.
 """
 
+import functools
 import hashlib
 import os
 import shutil
@@ -17,13 +18,16 @@ from absl import logging
 
 from ehsod_tf.data.input.image_reading import find_unreadable_images, read_image
 from ehsod_tf.data.problems import raise_problems
+from ehsod_tf.data.transforms import WIDE_BITS
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import ImageSet
 
 _GIB = 2**30
 
 
-def ensure_image_cache(image_set: ImageSet, cache_dir: str | os.PathLike) -> list[str]:
+def ensure_image_cache(
+    image_set: ImageSet, cache_dir: str | os.PathLike, png_bits: int = WIDE_BITS
+) -> list[str]:
     """Decodes every image that the folder does not hold yet, several at a time.
 
     A stored image goes by a hash of the file's absolute path, its size and time of last
@@ -35,6 +39,7 @@ def ensure_image_cache(image_set: ImageSet, cache_dir: str | os.PathLike) -> lis
     Args:
         image_set: the images.
         cache_dir: the folder; made if there is none.
+        png_bits: see `transforms.decode_image`.
 
     Returns:
         I paths of stored images, for `read_cached_image`.
@@ -45,7 +50,7 @@ def ensure_image_cache(image_set: ImageSet, cache_dir: str | os.PathLike) -> lis
     """
     cache_dir = os.fspath(cache_dir)
     os.makedirs(cache_dir, exist_ok=True)
-    cached = _name_cached_images(image_set, cache_dir)
+    cached = _name_cached_images(image_set, cache_dir, png_bits)
     num_bytes = image_set.sizes.astype(np.int64).prod(axis=1) * 3
     missing = [
         row for row, path in enumerate(cached) if _file_size(path) != num_bytes[row]
@@ -53,7 +58,7 @@ def ensure_image_cache(image_set: ImageSet, cache_dir: str | os.PathLike) -> lis
     if missing:
         _require_space(cache_dir, int(num_bytes[missing].sum()), len(missing))
         start = time.monotonic()
-        _store_images(image_set, missing, cached)
+        _store_images(image_set, missing, cached, png_bits)
         logging.info(
             "decoded %d images into %s: %.2f GiB in %.1f s; %d were there already",
             len(missing),
@@ -75,7 +80,9 @@ def read_cached_image(path: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
     return image
 
 
-def _name_cached_images(image_set: ImageSet, cache_dir: str) -> list[str]:
+def _name_cached_images(
+    image_set: ImageSet, cache_dir: str, png_bits: int
+) -> list[str]:
     """Returns the paths of the stored images; that of a missing file never exists."""
     cached = []
     for path in image_set.paths:
@@ -86,6 +93,8 @@ def _name_cached_images(image_set: ImageSet, cache_dir: str) -> list[str]:
         parts = [os.path.abspath(path), tf.__version__]
         if status:
             parts += [status.st_size, status.st_mtime_ns]
+        if png_bits != WIDE_BITS:
+            parts.append(png_bits)
         key = hashlib.sha256(repr(parts).encode()).hexdigest()
         cached.append(os.path.join(cache_dir, f"{key}.rgb"))
     return cached
@@ -108,11 +117,15 @@ def _require_space(cache_dir: str, needed: int, num_images: int) -> None:
         )
 
 
-def _store_images(image_set: ImageSet, rows: list[int], cached: list[str]) -> None:
+def _store_images(
+    image_set: ImageSet, rows: list[int], cached: list[str], png_bits: int
+) -> None:
     paths = [image_set.paths[row] for row in rows]
     images = iter(
         tf.data.Dataset.from_tensor_slices((paths, image_set.sizes[rows])).map(
-            read_image, tf.data.AUTOTUNE, deterministic=True
+            functools.partial(read_image, png_bits=png_bits),
+            tf.data.AUTOTUNE,
+            deterministic=True,
         )
     )
     unreadable = []

@@ -6,11 +6,13 @@ import tensorflow as tf
 
 from ehsod_tf.data.checks.image_checks import check_image_files
 from ehsod_tf.data.problems import Problem
-from ehsod_tf.data.transforms import decode_image
+from ehsod_tf.data.transforms import WIDE_BITS, decode_image
 from ehsod_tf.structures import ImageSet
 
 
-def read_image(path: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+def read_image(
+    path: tf.Tensor, size: tf.Tensor, png_bits: int = WIDE_BITS
+) -> tf.Tensor:
     """Reads one image file as [H, W, 3] uint8 RGB, and sees that it has this size.
 
     Inside tf.data the errors name no file; `find_unreadable_images` does.
@@ -18,11 +20,12 @@ def read_image(path: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
     Args:
         path: scalar string.
         size: [2] int32 (height, width) that the annotation gives.
+        png_bits: see `transforms.decode_image`.
 
     Raises:
         tf.errors.OpError: the file is missing, cannot be decoded, or has another size.
     """
-    image = decode_image(tf.io.read_file(path))
+    image = decode_image(tf.io.read_file(path), png_bits)
     # The operation itself: tf.debugging.Assert would wrap it into a conditional, whose
     # cost is felt beside a small JPEG.
     tf.raw_ops.Assert(

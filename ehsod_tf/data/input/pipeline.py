@@ -28,6 +28,7 @@ from ehsod_tf.data.input.image_cache import ensure_image_cache, read_cached_imag
 from ehsod_tf.data.input.image_reading import read_image
 from ehsod_tf.data.input.image_streams import draw_by_class, draw_shuffled
 from ehsod_tf.data.transforms import (
+    WIDE_BITS,
     choose_canvas,
     flip_image,
     list_canvases,
@@ -53,6 +54,7 @@ def build_training_dataset(
     host_index: int = 0,
     num_hosts: int = 1,
     cache_dir: str | os.PathLike | None = None,
+    png_bits: int = WIDE_BITS,
 ) -> tf.data.Dataset:
     """Builds the batches of a whole run, from `start_step` on.
 
@@ -77,6 +79,7 @@ def build_training_dataset(
             every global batch.
         cache_dir: if given, images are decoded into this folder once, and read from
             there, see `image_cache.ensure_image_cache`.
+        png_bits: see `transforms.decode_image`.
 
     Returns:
         Dataset of `Batch`, B = batch_size / num_hosts. The images of a batch share a
@@ -100,9 +103,10 @@ def build_training_dataset(
         class_aware=class_aware,
     )
     own_rows = select_host_rows(batch_size, host_index, num_hosts)
-    files, read = image_set.paths, read_image
+    files = image_set.paths
+    read = functools.partial(read_image, png_bits=png_bits)
     if cache_dir is not None:
-        files = ensure_image_cache(image_set, cache_dir)
+        files = ensure_image_cache(image_set, cache_dir, png_bits)
         read = read_cached_image
     images = _list_files(image_set, files, shorter_side, longer_side)
 
@@ -182,6 +186,7 @@ def build_evaluation_dataset(
     batch_size: int,
     shorter_side: int,
     longer_side: int,
+    png_bits: int = WIDE_BITS,
 ) -> tf.data.Dataset:
     """Builds batches that hold every image once, canvas by canvas.
 
@@ -190,6 +195,7 @@ def build_evaluation_dataset(
         black images, whose `image_ids` are -1 and whose labels are `UNKNOWN`.
     """
     images = _list_files(image_set, image_set.paths, shorter_side, longer_side)
+    read = functools.partial(read_image, png_bits=png_bits)
     num_images = len(image_set.paths)
     canvas_of_image = _number_canvases(image_set, shorter_side, longer_side)
     canvases = np.array(list_canvases(shorter_side, longer_side), np.int32)
@@ -204,7 +210,7 @@ def build_evaluation_dataset(
     def load(index: tf.Tensor, missing: tf.Tensor) -> tuple[tf.Tensor, ...]:
         image = tf.cond(
             index < num_images,
-            lambda: _load_image(images, index, tf.constant(False), missing, read_image),
+            lambda: _load_image(images, index, tf.constant(False), missing, read),
             lambda: _pad(tf.zeros([0, 0, 3], images.dtype), missing),
         )
         return image, index, False
