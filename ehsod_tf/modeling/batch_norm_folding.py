@@ -54,10 +54,14 @@ def run_folded(network: keras.Model, inputs):
         What ``network(inputs, training=False)`` returns, up to rounding.
     """
     pairs = find_foldable(network)
-    convolutions = {
-        id(conv): functools.partial(_convolve_folded, conv, gain, bias)
-        for (conv, _), gain, bias in zip(pairs, *fold_vectors(pairs), strict=True)
-    }
+    convolutions = {}
+    # Apart, or the gradient would be sought through layers that are not trained.
+    for is_trained in (False, True):
+        group = [pair for pair in pairs if _has_trained_vectors(*pair) == is_trained]
+        for (conv, _), gain, bias in zip(group, *fold_vectors(group), strict=True):
+            convolutions[id(conv)] = functools.partial(
+                _convolve_folded, conv, gain, bias
+            )
     norms = {id(norm) for _, norm in pairs}
 
     # A walk over the graph also passes masks, which none of these have.
@@ -100,6 +104,11 @@ def fold_vectors(pairs) -> tuple[list, list]:
     gain = gamma * tf.math.rsqrt(variance + epsilons.astype(np.float32))
     bias = beta + (offset - mean) * gain
     return tf.split(gain, sizes), tf.split(bias, sizes)
+
+
+def _has_trained_vectors(conv, norm):
+    trained = [*conv.trainable_variables, *norm.trainable_variables]
+    return any(variable is not conv.kernel for variable in trained)
 
 
 def _convolve_folded(conv, gain, bias, inputs):

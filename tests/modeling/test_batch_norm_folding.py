@@ -100,6 +100,23 @@ def test_what_someone_else_reads_is_not_folded():
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
+def test_no_gradient_is_sought_through_layers_that_are_not_trained():
+    network = build_plain()
+    for layer in network.layers[:3]:
+        layer.trainable = False
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3])])
+    def differentiate(images):
+        with tf.GradientTape() as tape:
+            outputs = run_folded(network, images)
+        return tape.gradient(outputs, network.trainable_variables)
+
+    graph = differentiate.get_concrete_function().graph
+    types = {operation.type for operation in _find_ancestors(graph.outputs)}
+    assert "DepthwiseConv2dNativeBackpropFilter" in types
+    assert "Conv2DBackpropFilter" not in types
+
+
 def test_no_layer_is_in_training_mode():
     """Neither what the caller says nor what the network was built with counts."""
     inputs = keras.Input((None, None, 3))
@@ -126,6 +143,16 @@ def test_the_graph_has_no_pass_over_an_activation_but_convolution_bias_and_relu(
     assert maps <= {
         "Conv2D", "DepthwiseConv2dNative", "BiasAdd", "Relu", "Identity", "Placeholder"
     }  # fmt: skip
+
+
+def _find_ancestors(tensors):
+    found, waiting = set(), [tensor.op for tensor in tensors]
+    while waiting:
+        operation = waiting.pop()
+        if operation not in found:
+            found.add(operation)
+            waiting += [tensor.op for tensor in operation.inputs]
+    return found
 
 
 def _is_map(operation):
