@@ -293,7 +293,8 @@ def main():
         library = flags.library
         if library is None:
             library = pathlib.Path(folder) / "kernels.so"
-            build_library(library)
+            major, minor = torch.cuda.get_device_capability()
+            build_library(library, (10 * major + minor,))
         report = measure(Kernels(library))
     print(format_report(report))
     if flags.json:

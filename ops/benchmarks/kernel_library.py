@@ -8,6 +8,7 @@ without a compiler.
 
 import argparse
 import ctypes
+import dataclasses
 import pathlib
 import subprocess
 import sys
@@ -46,8 +47,11 @@ class NmsProblem(ctypes.Structure):
     _fields_ += [(k, ctypes.c_float) for k in ("iou_threshold", "score_threshold")]
 
 
-def build_library(target):
+def build_library(target, architectures=None):
     """Compiles the kernels and their C functions into the file `target`.
+
+    Args:
+        architectures: of GPUs, as (90,); None: all that the ops are built for.
 
     Raises:
         BuildError: there is no compiler or no CUDA, or the build fails.
@@ -55,6 +59,8 @@ def build_library(target):
     compiler, cuda = build.find_compiler(), build.find_cuda()
     if cuda is None:
         raise build.BuildError("found no nvcc; install the CUDA toolkit, or set NVCC.")
+    if architectures is not None:
+        cuda = dataclasses.replace(cuda, architectures=architectures)
     sources = [BINDING]
     for key in ("kernels", "cpu_kernels", "cuda_kernels"):
         sources += build.SOURCES[key]

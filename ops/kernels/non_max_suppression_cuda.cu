@@ -235,7 +235,7 @@ __device__ int SuppressChunk(const NonMaxSuppressionProblem& problem,
       all.are_kept[first + listed[thread]] = 1;
     }
   }
-  __syncthreads();
+  // The next chunk's first barrier comes before anybody reads what was kept here.
   return min(count + __popcll(survivors), static_cast<int>(problem.max_outputs));
 }
 

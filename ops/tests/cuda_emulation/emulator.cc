@@ -39,6 +39,7 @@ std::mt19937 order(0);
 void Enter() {
   (*body)();
   fibers[current].state = State::kDone;
+  fibers[current].flag = false;
 }
 
 void Wait(State state, bool flag) {
@@ -94,19 +95,25 @@ void StartFibers(dim3 block) {
   }
 }
 
-// Runs each thread that can run to its next barrier; returns false where none could.
+// Runs threads that can to their next barrier, in random order. Half of the warps rest, so
+// that others get far ahead. Returns false where no thread can ever go on.
 bool TakeTurns(std::vector<size_t>* turns) {
   std::shuffle(turns->begin(), turns->end(), order);
-  bool any = false;
+  std::vector<bool> rests(warp_flags.size());
+  for (size_t warp = 0; warp < rests.size(); ++warp) rests[warp] = order() % 2 == 0;
+  bool can_go_on = false;
   for (const size_t k : *turns) {
     if (fibers[k].state != State::kReady) continue;
-    any = true;
+    can_go_on = true;
+    if (rests[k / kLanes]) continue;
     current = k;
     thread_index = fibers[k].index;
     swapcontext(&scheduler, &fibers[k].context);
   }
-  for (size_t warp = 0; warp < warp_flags.size(); ++warp) any |= ReleaseWarp(warp);
-  return ReleaseBlock() || any;
+  for (size_t warp = 0; warp < warp_flags.size(); ++warp) {
+    can_go_on |= ReleaseWarp(warp);
+  }
+  return ReleaseBlock() || can_go_on;
 }
 
 bool IsDone() {

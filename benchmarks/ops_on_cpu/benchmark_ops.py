@@ -1,6 +1,6 @@
 """Times the compiled ops beside stock TensorFlow's and torchvision's on the CPU.
 
-    python benchmarks/ops/benchmark_ops.py --torch_python PATH
+    python benchmarks/ops_on_cpu/benchmark_ops.py --torch_python PATH
 
 PATH is the Python of an environment that has torch and torchvision. In each of 25
 rounds everything runs once, in turn, so that a busy machine slows all alike; the table

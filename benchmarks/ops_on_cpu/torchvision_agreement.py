@@ -1,6 +1,6 @@
 """Compares the compiled ops with torchvision's on random cases.
 
-    python benchmarks/ops/torchvision_agreement.py --torch_python PATH
+    python benchmarks/ops_on_cpu/torchvision_agreement.py --torch_python PATH
 
 PATH is the Python of an environment that has torch and torchvision. RoIAlign is
 compared forward and backward with `roi_align(aligned=True)` on each box's level, NMS
