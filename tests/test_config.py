@@ -30,7 +30,9 @@ BUILT_LEAVES = [
     "voc07_10pct_boxes_only.gin",
     "voc07_50pct_4stages.gin",
     "voc_small_cpu.gin",
+    "voc_small_plus.gin",
 ]
+WITH_TEACHER = ("half_annotated.gin", "voc_small_plus.gin")
 # The paper's weights of CAM-cls, CAM-seg, MID and proposals, by ablation.
 HYBRID_WEIGHTS = {
     "boxes_only": (0.0, 0.0, 0.0, 0.0),
@@ -69,6 +71,7 @@ def test_config_builds_the_detector_that_it_describes(name, backbone_file):
     experiment = load_config(str(CONFIGS / name), bindings)
     model = experiment.build_model(5)
     assert model.num_classes == 5
+    assert (model.teacher is not None) == (name in WITH_TEACHER)
     assert len(model.cascade.heads) == (4 if "4stages" in name else 3)
     # The third stage of ResNet-101 has 23 blocks, that of ResNet-50 has 6.
     layers = {v.path.split("/")[-2] for v in model.backbone.variables}
@@ -107,6 +110,7 @@ def test_papers_leaf_is_what_its_name_says(name):
     words = LEAF_NAME.fullmatch(name).groupdict()
     change = words["change"]
     experiment = load_config(str(CONFIGS / name))
+    assert "build_model.teacher" not in gin.config_str()
     assert experiment.strong_percent == float(words["percent"])
     assert experiment.use_weak_images == (change != "boxes_only")
     images = 5011 if change == "boxes_only" else None

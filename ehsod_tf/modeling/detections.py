@@ -37,12 +37,21 @@ class DetectionDecoder:
         choices = ("none", "mid")
         require_choice("detections: score_fusion", self.score_fusion, choices)
 
-    def __call__(self, stages: list[StageOutputs], image_sizes) -> Detections:
-        """Args: the stages' outputs for all proposals; image_sizes [B, 2] int32."""
+    def __call__(
+        self, stages: list[StageOutputs], image_sizes, absent=None
+    ) -> Detections:
+        """Reads the detections from the stages' outputs for all proposals.
+
+        Args:
+            stages: outputs of `Cascade`, called without targets.
+            image_sizes: [B, 2] int32.
+            absent: [B, K] bool, classes that the images are known not to show: the
+                others and background share their scores.
+        """
         boxes = refine_boxes(stages[-1], image_sizes)
         # A box that left the image is clipped to nothing.
         valid = stages[-1].rois.valid & (compute_areas(boxes) > 0)
-        scores = self._score_classes(stages)  # [B, N, K]
+        scores = self._score_classes(stages, absent)  # [B, N, K]
         is_candidate = valid[..., tf.newaxis] & (scores >= self.score_threshold)
         scores = tf.where(is_candidate, scores, 0.0)
         boxes, scores, classes = _take_best_pairs(boxes, scores, self.max_candidates)
@@ -67,8 +76,11 @@ class DetectionDecoder:
             num_detections=num_detections,
         )
 
-    def _score_classes(self, stages):
+    def _score_classes(self, stages, absent):
         logits = tf.add_n([stage.head.class_logits for stage in stages]) / len(stages)
+        if absent is not None:
+            left_out = tf.pad(absent, [[0, 0], [0, 1]])[:, tf.newaxis]
+            logits = tf.where(left_out, logits.dtype.min, logits)
         scores = tf.nn.softmax(logits)[..., :-1]
         if self.score_fusion == "none":
             return scores

@@ -17,6 +17,7 @@ from ehsod_tf.modeling.losses import score_image
 from ehsod_tf.modeling.proposals import ProposalSelector
 from ehsod_tf.modeling.teacher import Teacher
 from ehsod_tf.structures import (
+    ABSENT,
     Batch,
     Detections,
     LossTerm,
@@ -67,8 +68,8 @@ class Ehsod(keras.Model):
         selector: `ProposalSelector`.
         criterion: `HybridCriterion`.
         decoder: `DetectionDecoder`.
-        teacher: `Teacher`, or None for the paper's method. Needs an optimizer that
-            keeps moving averages (``use_ema``).
+        teacher: `Teacher`, or None for the paper's method. It needs an optimizer of
+            this package that keeps moving averages (``use_ema``).
     """
 
     def __init__(
@@ -157,28 +158,14 @@ class Ehsod(keras.Model):
         """Detects the objects of a batch; `batch.targets` is not looked at."""
         return self.detect(batch.images, batch.image_sizes)
 
-    def detect(
-        self,
-        images,
-        image_sizes,
-        selector: ProposalSelector | None = None,
-        decoder: DetectionDecoder | None = None,
-    ) -> Detections:
-        """As `call`, or with another selector or decoder than the model's own.
-
-        Args:
-            images: [B, H, W, 3] float32 RGB.
-            image_sizes: [B, 2] int32.
-        """
-        pyramid, cam_rpn = self._propose(images)
-        selector = selector or self.selector
-        proposals = selector(cam_rpn, image_sizes, training=False)
-        stages = self.cascade(_pooled_levels(pyramid), proposals, image_sizes)
-        return (decoder or self.decoder)(stages, image_sizes)
+    def detect(self, images, image_sizes) -> Detections:
+        """As `call`: images [B, H, W, 3] float32 RGB, image_sizes [B, 2] int32."""
+        stages = self._refine(images, image_sizes, self.selector)
+        return self.decoder(stages, image_sizes)
 
     def promote(self, images, image_sizes, targets: Targets) -> Targets:
         """Gives boxes to weak images by the weights as they are; see `Teacher`."""
-        detections = self._detect_as_teacher(images, image_sizes)
+        detections = self._detect_as_teacher(images, image_sizes, targets.image_labels)
         return self.teacher.promote(detections, targets)
 
     def propose(
@@ -288,24 +275,31 @@ class Ehsod(keras.Model):
     def _promote_candidates(self, batch, candidates):
         """Looks at the candidates alone, which are half of a batch as a rule."""
         rows = tf.where(candidates)[:, 0]
+        views = batch.images if batch.teacher_images is None else batch.teacher_images
+        images, image_sizes, image_labels = (
+            tf.gather(values, rows)
+            for values in (views, batch.image_sizes, batch.targets.image_labels)
+        )
         optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
         averages = zip(self.trainable_variables, optimizer.averages, strict=True)
         with keras.StatelessScope(state_mapping=averages):
-            detections = self._detect_as_teacher(
-                tf.gather(batch.images, rows), tf.gather(batch.image_sizes, rows)
-            )
+            detections = self._detect_as_teacher(images, image_sizes, image_labels)
         # Other images get those of a neighbour, and `Teacher.promote` no look at them.
         places = tf.maximum(tf.cumsum(tf.cast(candidates, tf.int32)) - 1, 0)
         detections = Detections(*(tf.gather(part, places) for part in detections))
         return self.teacher.promote(detections, batch.targets)
 
-    def _detect_as_teacher(self, images, image_sizes):
-        return self.detect(
-            images,
-            image_sizes,
-            self.teacher.restrict_selector(self.selector),
-            self.teacher.restrict_decoder(self.decoder),
-        )
+    def _detect_as_teacher(self, images, image_sizes, image_labels):
+        selector = self.teacher.restrict_selector(self.selector)
+        decoder = self.teacher.restrict_decoder(self.decoder)
+        stages = self._refine(images, image_sizes, selector)
+        return decoder(stages, image_sizes, image_labels == ABSENT)
+
+    def _refine(self, images, image_sizes, selector):
+        """The stages' outputs for all proposals, as at test time."""
+        pyramid, cam_rpn = self._propose(images)
+        proposals = selector(cam_rpn, image_sizes, training=False)
+        return self.cascade(_pooled_levels(pyramid), proposals, image_sizes)
 
     def _propose(self, images):
         pyramid = self.fpn(self.backbone(images))

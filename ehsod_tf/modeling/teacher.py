@@ -26,7 +26,8 @@ from ehsod_tf.structures import (
 class Teacher:
     """Which detections become boxes, of which images, and how much these count.
 
-    A box is kept if its class is not labelled absent, and if its score reaches
+    Classes that are labelled absent take no part in the scores of an image, so that the
+    labels decide between classes that look alike. A box is kept if its score reaches
     `other_score`, or `best_score` where its class is labelled present and no detection
     of this class scores higher. An image is promoted if a box is kept of every class
     that is labelled present. All that no kept box covers becomes background there:
@@ -34,6 +35,7 @@ class Teacher:
     the very negatives that teach suppression.
 
     Attributes:
+        momentum: of the averages, `ema_momentum` of the optimizer that a run makes.
         burn_in_steps: steps before the first promotion; the averages start with the
             run, and their first detections teach nothing.
         best_score: least score of the best detection of a present class.
@@ -47,6 +49,7 @@ class Teacher:
         max_proposals: regions an image that the teacher classifies.
     """
 
+    momentum: float = 0.999
     burn_in_steps: int = 1000
     best_score: float = 0.3
     other_score: float = 0.7
@@ -64,6 +67,7 @@ class Teacher:
                     f"teacher: {name} must be at least 1, got {getattr(self, name)}"
                 )
         for name in (
+            "momentum",
             "best_score",
             "other_score",
             "classification_weight",

@@ -7,7 +7,6 @@ import tensorflow as tf
 from absl import logging
 
 from ehsod_tf import training
-from ehsod_tf.errors import ConfigError
 from ehsod_tf.modeling import Ehsod
 from ehsod_tf.runs.settings import Experiment
 from ehsod_tf.structures import Batch
@@ -28,15 +27,13 @@ def create_model(
         ],
         warmup_steps=experiment.warmup_steps,
     )
-    optimizer = experiment.build_optimizer(schedule)
+    averages = {}
+    if model.teacher:
+        averages = {"use_ema": True, "ema_momentum": model.teacher.momentum}
+    optimizer = experiment.build_optimizer(schedule, **averages)
     if experiment.dtype_policy == "mixed_float16":
         optimizer = training.ReplicatedLossScale(optimizer)
     model.compile(optimizer=optimizer, jit_compile=False)
-    if model.teacher and not training.keeps_ema(model):
-        raise ConfigError(
-            "build_model.teacher has the moving averages of the weights, which this "
-            f"optimizer does not keep: set {type(optimizer).__name__}.use_ema = True"
-        )
     return model
 
 

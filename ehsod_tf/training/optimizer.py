@@ -59,7 +59,13 @@ class _ClippedAfterReduction:
 
     @property
     def averages(self) -> list[keras.Variable]:
-        """Moving averages of the variables, in their order; needs `use_ema`."""
+        """Moving averages of the variables, in their order.
+
+        Raises:
+            ConfigError: `use_ema` is not set.
+        """
+        if not self.use_ema:
+            raise ConfigError(f"{self.name} keeps no averages: set use_ema for it")
         return self._model_variables_moving_average
 
     def _update_model_variables_moving_average(self, trainable_variables):

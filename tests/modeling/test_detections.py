@@ -89,6 +89,20 @@ def test_a_box_refined_out_of_the_image_is_no_detection():
     assert _decode(stage) == []
 
 
+def test_absent_classes_leave_their_score_to_the_others():
+    stage = _make_stage([LEFT, RIGHT], [[0.6, 0.3, 0.1], [0.6, 0.1, 0.3]])
+    absent = tf.constant([[True, False]])
+    detections = DetectionDecoder()([stage], IMAGE_SIZES, absent)
+    assert detections.num_detections.numpy() == [2]
+    np.testing.assert_array_equal(detections.classes[0, :2], [1, 1])
+    np.testing.assert_allclose(detections.scores[0, :2], [0.75, 0.25], rtol=1e-5)
+    none = DetectionDecoder()([stage], IMAGE_SIZES, tf.constant([[False, False]]))
+    for actual, wanted in zip(
+        none, DetectionDecoder()([stage], IMAGE_SIZES), strict=True
+    ):
+        np.testing.assert_array_equal(actual, wanted)
+
+
 def test_the_threshold_is_inclusive():
     stage = _make_stage([LEFT, RIGHT], [[0.5, 0.25, 0.25], [0.125, 0.125, 0.75]])
     found = _decode(stage, score_threshold=0.25)

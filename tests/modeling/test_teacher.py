@@ -189,7 +189,7 @@ def test_the_teacher_is_the_average_of_the_weights(model):
     taught, weights, counters = model._teach(batch)
     np.testing.assert_array_equal(taught.targets.classes, averages.classes)
     np.testing.assert_allclose(taught.targets.boxes, averages.boxes, atol=1e-3)
-    assert np.abs(present.boxes - averages.boxes).max() > 0.1
+    assert np.abs(present.boxes - averages.boxes).max() > 0.02
     assert float(counters["teacher_images"]) == 1
     assert weights.classification.numpy().tolist() == [1.0, 1.0, 0.0, 1.0, 0.5]
     # Strong images and those with an unknown label are as they were.
@@ -200,7 +200,7 @@ def test_until_the_burn_in_is_over_the_method_is_the_papers():
     _, logs = _train(EAGER_TO_PROMOTE, BURN_IN + 1)
     _, wanted = _train(None, BURN_IN + 1)
     for row, expected in zip(logs, wanted, strict=True):
-        same = {name: row[name] for name in expected} == expected
+        same = {name: row[name] for name in expected} == pytest.approx(expected, 1e-5)
         assert same == (row["teacher_images"] == 0)
     assert [row["teacher_images"] for row in logs] == [0, 0, 1]
     assert logs[-1]["teacher_boxes"] >= 2
