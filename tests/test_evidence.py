@@ -8,12 +8,20 @@ import numpy as np
 import pytest
 
 from ehsod_tf.config import load_config
+from ehsod_tf.modeling import Teacher
 
 ROOT = pathlib.Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "benchmarks" / "evidence"))
 
 from anchor_coverage import find_covered  # noqa: E402
+from claims import compute_claims  # noqa: E402
 from matrices import ARMS, MATRICES, list_runs  # noqa: E402
+from measure_run import exchange_averages  # noqa: E402
+from tabulate import format_tables  # noqa: E402
+
+PLUS_MATRICES = [
+    name for name in MATRICES if "plus" in {arm for arm, *_ in MATRICES[name].cells}
+]
 
 
 @pytest.fixture(autouse=True)
@@ -34,12 +42,19 @@ def test_a_run_is_what_its_cell_says(name):
         experiment = load_config(str(ROOT / run.config), run.bindings)
         assert experiment.strong_percent == run.percent
         assert experiment.seed == experiment.split_seed == run.seed
-        # Of the arms, those without labels are those that leave weak images out.
-        assert experiment.use_weak_images == bool(ARMS[run.arm].branches)
+        # Of the arms, those without labels are those that leave weak images out, or
+        # hide their labels.
+        uses_labels = experiment.use_weak_images and experiment.use_weak_labels
+        assert uses_labels == bool(ARMS[run.arm].branches)
+        assert experiment.epochs == MATRICES[name].epochs
+        if run.length > 1:
+            assert experiment.steps_per_epoch == (
+                run.length * MATRICES[name].steps_per_epoch
+            )
 
 
 def test_arms_of_equal_steps_have_them():
-    for matrix in MATRICES.values():
+    for matrix in (MATRICES[name] for name in ("quickstart", "voc_six", "voc_twenty")):
         steps = {
             run.arm: load_config(str(ROOT / run.config), run.bindings).steps_per_epoch
             for run in list_runs(matrix)
@@ -76,3 +91,107 @@ def test_anchor_coverage_tells_what_no_anchor_within_the_image_stands_for(
     boxes, image_size = np.array([box], np.float64), np.array([320, 240])
     assert find_covered(boxes, image_size, border_anchors=False).tolist() == [inside]
     assert find_covered(boxes, image_size, border_anchors=True).tolist() == [of_all]
+
+
+@pytest.mark.parametrize("name", PLUS_MATRICES)
+def test_arms_of_the_readers_question_differ_in_the_method_alone(name):
+    """Is it the teacher or the labels? All see 8 boxed images a step, as often."""
+    matrix = MATRICES[name]
+    seen = set()
+    for run in list_runs(matrix):
+        if run.arm not in ("boxes", "mean_teacher", "hybrid_beside", "plus"):
+            continue
+        if run.length > 1 or run.seed:
+            continue
+        experiment = load_config(str(ROOT / run.config), run.bindings)
+        seen.add(run.arm)
+        share = experiment.strong_fraction if experiment.use_weak_images else 1.0
+        assert experiment.batch_size * share == 8
+        assert experiment.steps_per_epoch == matrix.steps_per_epoch
+        assert experiment.scaled_learning_rate == experiment.learning_rate
+        assert experiment.augmentation is not None
+        assert gin.query_parameter("CamRpn.border_anchors") is True
+        assert gin.query_parameter("ClippedAdamW.use_ema") is True
+        assert gin.query_parameter("ClippedAdamW.ema_momentum") == Teacher().momentum
+        has_teacher = "build_model.teacher" in gin.config_str()
+        assert has_teacher == (run.arm in ("mean_teacher", "plus"))
+        if has_teacher:
+            steps = matrix.steps_per_epoch * matrix.epochs
+            assert gin.query_parameter("TEACHER_BURN_IN/gin.macro.value") == steps // 4
+    assert seen == {"boxes", "mean_teacher", "hybrid_beside", "plus"}
+
+
+def test_each_part_beyond_the_paper_is_left_out_once():
+    def read(arm):
+        run = next(r for r in list_runs(MATRICES["scenes_plus"]) if r.arm == arm)
+        load_config(str(ROOT / run.config), run.bindings)
+        return {
+            line
+            for line in gin.config_str().splitlines()
+            if line and line[0] != "#" and "TEACHER_BURN_IN =" not in line
+        }
+
+    whole = read("plus")
+    for arm in ARMS:
+        if arm.startswith("plus_no_"):
+            assert len(whole - read(arm)) == 1
+
+
+def make_run(arm, percent, seed, ap50, iou70, **more):
+    figures = {"voc_ap50_area": ap50, "ap_at_iou_0.7": iou70}
+    return {"arm": arm, "percent": percent, "seed": seed, "figures": figures, **more}
+
+
+def test_claims_are_those_of_the_figures():
+    runs = [
+        make_run("boxes", 10, 0, 0.50, 0.30),
+        make_run("boxes", 10, 1, 0.54, 0.30),
+        make_run("boxes", 100, 0, 0.70, 0.50),
+        make_run("boxes", 100, 1, 0.74, 0.52),
+        make_run("plus", 10, 0, 0.60, 0.36),
+        make_run("plus", 10, 1, 0.68, 0.38),
+        make_run("plus", 10, 0, 0.99, 0.99, length=4),
+        make_run("plus", 30, 0, 0.99, 0.99),
+        make_run("hybrid_beside", 10, 1, 0.59, 0.31),
+        make_run("mean_teacher", 10, 0, 0.58, 0.35),
+    ]
+    claims = compute_claims(runs, 10)
+    assert claims["ap50"] == pytest.approx(0.64)
+    assert claims["iou70"] == pytest.approx(0.37)
+    assert claims["boxes_ap50"] == pytest.approx(0.52)
+    assert claims["gain"] == pytest.approx(0.12)
+    assert claims["gain_iou70"] == pytest.approx(0.07)
+    assert claims["gap_closed"] == pytest.approx(0.12 / 0.20)
+    assert claims["paper_gap_closed"] == pytest.approx(0.05 / 0.20)
+    # Only seeds that both have.
+    assert claims["gain_over_paper"] == pytest.approx(0.09)
+    assert claims["gain_over_mean_teacher"] == pytest.approx(0.02)
+    assert claims["seeds"] == 2
+
+
+def test_what_was_not_run_is_not_claimed():
+    assert compute_claims([], 10) == {}
+    claims = compute_claims([make_run("plus", 10, 0, 0.6, 0.4)], 10)
+    assert claims == {"ap50": 0.6, "iou70": 0.4}
+    runs = [make_run("plus", 10, 0, 0.6, 0.4), make_run("boxes", 10, 1, 0.5, 0.4)]
+    assert not {"gain", "gap_closed", "seeds"} & compute_claims(runs, 10).keys()
+
+
+def test_runs_measured_in_part_are_tabulated():
+    table = format_tables(
+        [
+            make_run("plus", 10, 0, 0.6, 0.36),
+            make_run("plus", 10, 0, 0.7, 0.38, length=2),
+            make_run("hybrid_beside", 10, 0, 0.5, 0.30),
+        ]
+    )
+    lines = [line for line in table.splitlines() if "with the teacher" in line]
+    assert "| 0.600 (one run) |" in lines[0] and "| +0.100 (one run) |" in lines[0]
+    assert "with the teacher, 2 times as long | 0.700 (one run)" in lines[1]
+
+
+def test_averages_take_the_plain_names():
+    figures = {"AP": 0.1, "AP50": 0.2, "ema_AP": 0.3, "ema_AP50": 0.4, "pseudo": 0.5}
+    assert exchange_averages(figures) == {
+        "AP": 0.3, "AP50": 0.4, "raw_AP": 0.1, "raw_AP50": 0.2, "pseudo": 0.5
+    }  # fmt: skip

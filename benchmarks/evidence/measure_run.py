@@ -4,7 +4,9 @@
 
 Writes ``evidence.json`` into the run folder: its figures, the recall of its proposals
 with and without the CAM term, and how well the CAM branch and MID name the classes of
-an image.
+an image. Of a run that keeps averages of its weights, it measures these, as they are
+what the run exports; AP and AP50 of the weights themselves are called ``raw_…``.
+``--detections_only`` leaves out what takes most of the time: all but the detections.
 """
 
 import argparse
@@ -18,10 +20,9 @@ import numpy as np
 import pycocotools.coco
 import pycocotools.cocoeval
 import tensorflow as tf
-from sklearn.metrics import average_precision_score
 
 from ehsod_tf.cli.runs import load_experiment
-from ehsod_tf.evaluation import Results, unscale
+from ehsod_tf.evaluation import Results, unscale, write_detections
 from ehsod_tf.evaluation.results import merge_results
 from ehsod_tf.runs.data import load_evaluation_set, make_evaluation_dataset
 from ehsod_tf.runs.evaluation import evaluate
@@ -43,32 +44,63 @@ _DECODERS = {
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model_dir")
-    model_dir = parser.parse_args().model_dir
+    parser.add_argument("--detections_only", action="store_true")
+    arguments = parser.parse_args()
+    model_dir = arguments.model_dir
     experiment = load_experiment(os.path.join(model_dir, "operative_config.gin"))
     image_set = load_evaluation_set(experiment)
-    model = restore_model(experiment, model_dir, len(image_set.class_names))
     with open(os.path.join(model_dir, "metrics.json"), encoding="utf-8") as file:
         figures = json.load(file)
     del figures["per_class"]
-    figures |= measure_overlaps(os.path.join(model_dir, "detections.json"), image_set)
-    dataset = make_evaluation_dataset(experiment, image_set)
-    figures |= measure_labels(model, dataset, image_set)
-    for name, changes in _DECODERS.items():
-        figures[name] = measure_decoder(experiment, model, image_set, changes)
-    own = model.selector.cam_objectness
-    with_cam = _CAM_OBJECTNESS if own == "none" else own
-    for name, objectness in (("with_cam", with_cam), ("without_cam", "none")):
-        figures |= {
-            f"{key}_{name}": value
-            for key, value in measure_recall(
-                model, dataset, image_set, objectness
-            ).items()
-        }
+    averaged = any(name.startswith("ema_") for name in figures)
+    model = restore_model(
+        experiment, model_dir, len(image_set.class_names), averaged=averaged
+    )
+    path = os.path.join(model_dir, "detections.json")
+    if averaged:
+        figures = exchange_averages(figures)
+        path = os.path.join(model_dir, "detections_averaged.json")
+        _, results = evaluate(experiment, make_detector(model), image_set)
+        write_detections(path, results, image_set)
+    figures |= measure_overlaps(path, image_set)
+    if not arguments.detections_only:
+        figures |= measure_parts(experiment, model, image_set)
     with open(os.path.join(model_dir, "evidence.json"), "w", encoding="utf-8") as file:
         json.dump(figures, file, indent=1, sort_keys=True)
         file.write("\n")
     for name, value in sorted(figures.items()):
         print(f"{name:32} {value}")
+
+
+def exchange_averages(figures: dict) -> dict:
+    """Calls the figures of the averages by the plain names, the others ``raw_…``."""
+    prefix = "ema_"
+    averages = {
+        name.removeprefix(prefix): value
+        for name, value in figures.items()
+        if name.startswith(prefix)
+    }
+    raw = {f"raw_{name}": figures[name] for name in averages}
+    rest = {
+        name: value
+        for name, value in figures.items()
+        if name not in averages and not name.startswith(prefix)
+    }
+    return {**averages, **raw, **rest}
+
+
+def measure_parts(experiment, model, image_set) -> dict:
+    """The parts that labels teach, other ways to read detections, and the proposals."""
+    dataset = make_evaluation_dataset(experiment, image_set)
+    figures = measure_labels(model, dataset, image_set)
+    for name, changes in _DECODERS.items():
+        figures[name] = measure_decoder(experiment, model, image_set, changes)
+    own = model.selector.cam_objectness
+    with_cam = _CAM_OBJECTNESS if own == "none" else own
+    for name, objectness in (("with_cam", with_cam), ("without_cam", "none")):
+        recall = measure_recall(model, dataset, image_set, objectness)
+        figures |= {f"{key}_{name}": value for key, value in recall.items()}
+    return figures
 
 
 def measure_decoder(experiment, model, image_set, changes) -> float:
@@ -232,7 +264,9 @@ def _average_precision(scores, labels):
         known = labels[:, k] != UNKNOWN
         shown = labels[known, k] == PRESENT
         if shown.any():
-            values.append(average_precision_score(shown, scores[known, k]))
+            hits = shown[np.argsort(-scores[known, k], kind="stable")]
+            precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
+            values.append(precision[hits].mean())
     return float(np.mean(values))
 
 

@@ -29,6 +29,9 @@ def main():
     parser.add_argument("--jobs", type=int, default=1, help="runs side by side")
     parser.add_argument("--only", default="", help="runs whose name holds this")
     parser.add_argument("--gin_bindings", action="append", default=[])
+    parser.add_argument(
+        "--detections_only", action="store_true", help="see measure_run.py"
+    )
     arguments = parser.parse_args()
     folder = os.path.abspath(os.path.join(arguments.runs_dir, arguments.matrix))
     os.makedirs(folder, exist_ok=True)
@@ -38,12 +41,7 @@ def main():
         if arguments.only in run.name
     ]
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        outcomes = pool.map(
-            lambda run: _make(
-                run, folder, os.path.abspath(arguments.data_dir), arguments.gin_bindings
-            ),
-            runs,
-        )
+        outcomes = pool.map(lambda run: _make(run, folder, arguments), runs)
         try:
             failed = [
                 run.name for run, done in zip(runs, outcomes, strict=True) if not done
@@ -56,17 +54,20 @@ def main():
         sys.exit(f"failed: {', '.join(failed)}; see the logs in {folder}")
 
 
-def _make(run: Run, folder: str, data_dir: str, bindings: list[str]) -> bool:
+def _make(run: Run, folder: str, arguments: argparse.Namespace) -> bool:
     model_dir = os.path.join(folder, run.name)
     if os.path.exists(os.path.join(model_dir, "evidence.json")):
         return True
     start = time.monotonic()
     train = [
-        *("train.py", f"--config={run.config}", f"--data_dir={data_dir}"),
+        *("train.py", f"--config={run.config}"),
+        f"--data_dir={os.path.abspath(arguments.data_dir)}",
         f"--model_dir={model_dir}",
-        *(f"--gin_bindings={line}" for line in (*run.bindings, *bindings)),
+        *(f"--gin_bindings={b}" for b in (*run.bindings, *arguments.gin_bindings)),
     ]
     measure = [str(_FOLDER / "measure_run.py"), model_dir]
+    if arguments.detections_only:
+        measure.append("--detections_only")
     with open(f"{model_dir}.log", "a", encoding="utf-8") as log:
         done = all(
             subprocess.run(

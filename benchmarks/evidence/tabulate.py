@@ -38,7 +38,11 @@ _RECALL_COLUMNS = {
         ("RPN + CAM", "with_cam", "cam"),
     )
 }
+# What the others are compared with; the first that a matrix has.
+_WHOLE_METHOD = ("hybrid", "hybrid_beside")
 _LINES = {
+    "plus": ("#cc79a7", "D", "beyond the paper, with the teacher"),
+    "mean_teacher": ("#e69f00", "v", "mean teacher without labels"),
     "hybrid": ("#0072b2", "o", "boxes and labels"),
     "hybrid_beside": ("#009e73", "^", "8 boxed images a step and 8 labelled"),
     "boxes": ("#d55e00", "s", "boxes only, equal steps"),
@@ -74,7 +78,7 @@ def read_table(path: str) -> dict[tuple, dict]:
         return {}
     with open(path, encoding="utf-8") as file:
         runs = json.load(file)
-    return {(run["arm"], run["percent"], run["seed"]): run for run in runs}
+    return {_get_cell(run): run for run in runs}
 
 
 def read_runs(matrix: Matrix, folder: str) -> dict[tuple, dict]:
@@ -85,9 +89,15 @@ def read_runs(matrix: Matrix, folder: str) -> dict[tuple, dict]:
         if os.path.exists(path):
             with open(path, encoding="utf-8") as file:
                 figures = json.load(file)
-            cell = {"arm": run.arm, "percent": run.percent, "seed": run.seed}
-            runs[tuple(cell.values())] = {**cell, "figures": figures}
+            row = {"arm": run.arm, "percent": run.percent, "seed": run.seed}
+            if run.length > 1:
+                row["length"] = run.length
+            runs[_get_cell(row)] = {**row, "figures": figures}
     return runs
+
+
+def _get_cell(row):
+    return row["arm"], row["percent"], row.get("length", 1), row["seed"]
 
 
 def format_tables(runs: list[dict]) -> str:
@@ -114,39 +124,52 @@ def format_tables(runs: list[dict]) -> str:
 
 
 def _group_cells(runs):
-    """{(percent, arm): {seed: figures}}, in the order of tables."""
+    """{(percent, length, arm): {seed: figures}}, in the order of tables."""
     cells = defaultdict(dict)
     for run in runs:
-        cells[run["percent"], run["arm"]][run["seed"]] = run["figures"]
+        arm, percent, length, seed = _get_cell(run)
+        cells[percent, length, arm][seed] = run["figures"]
     order = list(ARMS)
     return dict(
-        sorted(cells.items(), key=lambda cell: (cell[0][0], order.index(cell[0][1])))
+        sorted(
+            cells.items(),
+            key=lambda cell: (*cell[0][:2], order.index(cell[0][2])),
+        )
     )
 
 
 def _format_table(headings, rows):
     headings = ["boxes on", "trained on", *headings]
     lines = [f"| {' | '.join(headings)} |", f"|{'---|' * len(headings)}"]
-    for (percent, arm), values in rows.items():
-        lines.append(f"| {percent} % | {ARMS[arm].title} | {' | '.join(values)} |")
+    for (percent, length, arm), values in rows.items():
+        title = ARMS[arm].title + (f", {length} times as long" if length > 1 else "")
+        lines.append(f"| {percent} % | {title} | {' | '.join(values)} |")
     return "\n".join(lines) + "\n"
 
 
 def _format_row(cell, rows, columns):
-    branches = (None, *ARMS[cell[1]].branches)
+    branches = (None, *ARMS[cell[2]].branches)
     return [
-        _format_spread([_get(figures, names) for figures in rows.values()])
-        if branch in branches
-        else "–"
+        _format_figures(rows, names) if branch in branches else "–"
         for names, branch in columns.values()
     ]
 
 
+def _format_figures(rows, names):
+    """Not every run was measured in every way."""
+    values = [_get(row, names) for row in rows.values()]
+    values = [value for value in values if value is not None]
+    return _format_spread(values) if values else "–"
+
+
 def _format_gain(cells, cell):
-    percent, arm = cell
-    whole = cells.get((percent, "hybrid"), {})
+    *key, arm = cell
+    reference = next(
+        (name for name in _WHOLE_METHOD if (*key, name) in cells), _WHOLE_METHOD[0]
+    )
+    whole = cells.get((*key, reference), {})
     seeds = sorted(whole.keys() & cells[cell].keys())
-    if arm == "hybrid" or not seeds:
+    if arm == reference or not seeds:
         return "–"
     return _format_spread(
         [_get(cells[cell][seed], _AP50) - _get(whole[seed], _AP50) for seed in seeds],
@@ -162,7 +185,7 @@ def _format_spread(values, sign=""):
 
 
 def _get(figures, names):
-    return next(figures[name] for name in names if name in figures)
+    return next((figures[name] for name in names if name in figures), None)
 
 
 def plot(matrix: Matrix, runs: list[dict], path: str) -> None:
@@ -172,8 +195,8 @@ def plot(matrix: Matrix, runs: list[dict], path: str) -> None:
     for arm, (color, marker, label) in _LINES.items():
         points = {
             percent: [_get(figures, _AP50) for figures in rows.values()]
-            for (percent, name), rows in cells.items()
-            if name == arm
+            for (percent, length, name), rows in cells.items()
+            if name == arm and length == 1
         }
         if not points:
             continue
@@ -191,7 +214,7 @@ def plot(matrix: Matrix, runs: list[dict], path: str) -> None:
     axes.set_ylabel("AP50")
     axes.set_title(matrix.title, loc="left", fontsize=10)
     axes.set_xlim(0, 105)
-    axes.set_xticks(sorted({percent for percent, _ in cells}))
+    axes.set_xticks(sorted({percent for percent, _, _ in cells}))
     axes.margins(y=0.1)
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)

@@ -1,0 +1,125 @@
+"""Computes the figures that the README and the docs quote from the runs' figures.
+
+    python benchmarks/evidence/claims.py --folder docs/evidence
+
+Reads the tables that `tabulate.py` has written there (``<matrix>.json``, every figure
+of every run) and writes ``claims.json``: a flat list of names and numbers. What the
+runs do not tell is left out and said; nothing is filled in.
+"""
+
+import argparse
+import json
+import os
+import statistics
+from collections.abc import Iterable
+
+from tabulate import read_table
+
+_AP50 = ("AP50", "voc_ap50_area")
+_IOU70 = ("ap_at_iou_0.7",)
+_ARMS = {
+    "boxes": "boxes",
+    "mean_teacher": "mean_teacher",
+    "paper": "hybrid_beside",
+    "plus": "plus",
+}
+# Name of the claims: (matrix, share of boxes).
+_SETTINGS = {
+    "voc_six_10": ("voc_six_plus", 10),
+    "voc_six_30": ("voc_six_plus", 30),
+    "voc_six_squeezenet_10": ("voc_six_squeezenet", 10),
+    "voc_twenty_10": ("voc_twenty_plus", 10),
+    "scenes_10": ("scenes_plus", 10),
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", default="docs/evidence")
+    folder = parser.parse_args().folder
+    claims, missing = {}, []
+    for name, (matrix, percent) in _SETTINGS.items():
+        runs = read_table(os.path.join(folder, f"{matrix}.json")).values()
+        own = compute_claims(list(runs), percent)
+        claims |= {f"{name}_{key}": value for key, value in own.items()}
+        if "gap_closed" not in own:
+            missing.append(name)
+    with open(os.path.join(folder, "claims.json"), "w", encoding="utf-8") as file:
+        json.dump(claims, file, indent=1, sort_keys=True)
+        file.write("\n")
+    for name, value in sorted(claims.items()):
+        print(f"{name:40} {value}")
+    if missing:
+        print(f"not all arms were run, so no gap is known: {', '.join(missing)}")
+
+
+def compute_claims(runs: list[dict], percent: int) -> dict[str, float]:
+    """The claims on one setting, of runs of ordinary length.
+
+    Every difference is between means over the seeds that both sides have, at equal
+    steps and with the same images, split and augmentation.
+
+    Args:
+        runs: rows of a table of `tabulate.py`.
+        percent: share of the images with boxes.
+
+    Returns:
+        ``ap50`` and ``iou70`` beyond the paper, ``<arm>_ap50`` and ``<arm>_iou70`` of
+        the other arms, ``gain`` and ``gain_iou70`` over boxes only,
+        ``gain_over_mean_teacher`` and ``gain_over_paper``, ``gap_closed`` of that
+        between boxes only and boxes on all images, ``paper_gap_closed``, and ``seeds``:
+        of how many `gap_closed`, or else `gain`, is the mean.
+    """
+    cells = {
+        key: {run["seed"]: run["figures"] for run in _select(runs, arm, percent)}
+        for key, arm in _ARMS.items()
+    }
+    cells["ceiling"] = {
+        run["seed"]: run["figures"] for run in _select(runs, "boxes", 100)
+    }
+    claims = {}
+    for figure, names in (("ap50", _AP50), ("iou70", _IOU70)):
+        for key, rows in cells.items():
+            prefix = "" if key == "plus" else f"{key}_"
+            if rows:
+                claims[f"{prefix}{figure}"] = _mean(rows, rows, names)
+    for name, other, names in (
+        ("gain", "boxes", _AP50),
+        ("gain_iou70", "boxes", _IOU70),
+        ("gain_over_mean_teacher", "mean_teacher", _AP50),
+        ("gain_over_paper", "paper", _AP50),
+    ):
+        seeds = cells["plus"].keys() & cells[other].keys()
+        if seeds:
+            claims[name] = _subtract(cells["plus"], cells[other], seeds, names)
+            claims["seeds"] = len(seeds)
+    for prefix, arm in (("paper_", "paper"), ("", "plus")):
+        seeds = cells[arm].keys() & cells["boxes"].keys() & cells["ceiling"].keys()
+        if seeds:
+            gap = _subtract(cells["ceiling"], cells["boxes"], seeds, _AP50)
+            gain = _subtract(cells[arm], cells["boxes"], seeds, _AP50)
+            claims[f"{prefix}gap_closed"] = gain / gap
+            claims["seeds"] = len(seeds)
+    return claims
+
+
+def _select(runs: Iterable[dict], arm: str, percent: int):
+    return [
+        run
+        for run in runs
+        if (run["arm"], run["percent"], run.get("length", 1)) == (arm, percent, 1)
+    ]
+
+
+def _subtract(rows, others, seeds, names):
+    return _mean(rows, seeds, names) - _mean(others, seeds, names)
+
+
+def _mean(rows, seeds, names):
+    return statistics.mean(
+        next(rows[seed][name] for name in names if name in rows[seed]) for seed in seeds
+    )
+
+
+if __name__ == "__main__":
+    main()
