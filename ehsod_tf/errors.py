@@ -13,6 +13,10 @@ class ConfigError(EhsodError):
     """A configuration is missing, misspelt, or has a value of the wrong kind."""
 
 
+class FolderInUseError(EhsodError):
+    """Another run is at work in the folder; names its process, machine and start."""
+
+
 class NonFiniteLossError(EhsodError):
     """Training met a NaN or an infinity; names the step, the term and the images."""
 

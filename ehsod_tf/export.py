@@ -14,6 +14,8 @@ Two signatures, same outputs, all per image and padded to D rows:
 Outputs: ``detection_boxes`` [B, D, 4] float32 (ymin, xmin, ymax, xmax in pixels of the
 image as sent), ``detection_scores`` [B, D] float32, ``detection_classes`` [B, D] int32
 (lines of ``assets/labels.txt`` from 0; -1 for padding), ``num_detections`` [B] int32.
+
+NaN or an infinity in ``images`` is an error of the request; encoded images hold none.
 """
 
 import os
@@ -24,9 +26,11 @@ import tensorflow as tf
 
 from ehsod_tf import ops
 from ehsod_tf.data import transforms
+from ehsod_tf.errors import ConfigError
 from ehsod_tf.modeling import Ehsod
 
 _LABELS_FILE = "labels.txt"
+_MODEL_FILE = "saved_model.pb"
 
 
 class _Server(tf.Module):
@@ -66,6 +70,10 @@ class _Server(tf.Module):
         input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32, "images")]
     )
     def serve_images(self, images):
+        # The network turns NaN into detections like any others.
+        images = tf.debugging.check_numerics(
+            images, "images: pixel values must be numbers from 0 to 255"
+        )
         original_size = tf.shape(images)[1:3]
         image_size = transforms.resized_size(original_size, *self._sides)
         canvas = transforms.canvas_size(original_size, *self._sides)
@@ -112,7 +120,11 @@ def export_saved_model(
         shorter_side, longer_side: the input size that the model was trained for.
         backend: "stock" or "native" operations for pooling and suppression.
         png_bits: see `transforms.decode_image`.
+
+    Raises:
+        ConfigError: see `require_replaceable`.
     """
+    require_replaceable(path)
     path = os.path.abspath(path)
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with tempfile.TemporaryDirectory(dir=os.path.dirname(path)) as folder:
@@ -132,3 +144,18 @@ def export_saved_model(
             )
         shutil.rmtree(path, ignore_errors=True)
         shutil.move(written, path)
+
+
+def require_replaceable(path: str) -> None:
+    """Raises a `ConfigError` unless nothing but a SavedModel is at `path`."""
+    if not os.path.lexists(path):
+        return
+    is_folder = os.path.isdir(path)
+    if is_folder and (
+        not os.listdir(path) or os.path.exists(os.path.join(path, _MODEL_FILE))
+    ):
+        return
+    what = "a folder with something else in it" if is_folder else "a file"
+    raise ConfigError(
+        f"{path} is {what}, not a SavedModel that could be replaced; name a new folder"
+    )

@@ -80,6 +80,7 @@ def evaluate(
         from ehsod_tf.runs.export import export_model
         from ehsod_tf.training import read_class_names
 
+        _require_writable(output_dir, export)
         config = config or _find_config(model_dir)
         experiment = load_experiment(config, gin_bindings, data_dir)
         checkpoint = checkpoint or model_dir
@@ -117,6 +118,7 @@ def export(
         from ehsod_tf.runs.model import restore_model
         from ehsod_tf.training import read_class_names
 
+        _require_writable(None, output)
         experiment = load_experiment(_find_config(model_dir), gin_bindings)
         checkpoint = checkpoint or model_dir
         class_names = read_class_names(checkpoint)
@@ -144,6 +146,18 @@ def load_experiment(
     if skip_bad:
         bindings.append("Experiment.skip_bad = True")
     return load_config(config, bindings)
+
+
+def _require_writable(output_dir, export):
+    """Refuses, before any work, to write over a run or over other files."""
+    from ehsod_tf.export import require_replaceable
+    from ehsod_tf.training import require_unowned
+
+    if output_dir:
+        require_unowned(output_dir)
+    if export:
+        require_unowned(os.path.dirname(os.path.abspath(export)))
+        require_replaceable(export)
 
 
 def _find_config(model_dir):

@@ -46,14 +46,23 @@ def train_run(
         The final figures, as in ``metrics.json``; {} on all machines but the first.
 
     Raises:
+        FolderInUseError: another run is at work in the folder.
         EhsodError: see `load_data`, `training.train`, `Checkpoints`.
         Interrupted: a signal came; the run has been saved.
+        OSError: the folder cannot be written.
     """
+    # The other machines only read there.
+    is_chief = training.is_chief(strategy)
+    owned = training.own_run_folder if is_chief else contextlib.nullcontext
+    with owned(model_dir):
+        return _train_and_report(experiment, model_dir, config_text, strategy)
+
+
+def _train_and_report(experiment, model_dir, config_text, strategy) -> dict:
     is_chief = training.is_chief(strategy)
     findings = data.Findings()
     run_data = load_data(experiment, findings)
     if is_chief:
-        os.makedirs(model_dir, exist_ok=True)
         _tell_findings(findings, model_dir)
         print(data.describe_supervision(run_data.training_set), flush=True)
         if findings.unannotated:

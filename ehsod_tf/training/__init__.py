@@ -12,6 +12,7 @@ from ehsod_tf.training.interruption import Interrupted
 from ehsod_tf.training.loop import make_step, train
 from ehsod_tf.training.loss_scale import ReplicatedLossScale
 from ehsod_tf.training.optimizer import ClippedAdamW, CoupledSGD
+from ehsod_tf.training.ownership import own_run_folder, require_unowned
 from ehsod_tf.training.progress import ProgressDisplay
 from ehsod_tf.training.restoration import (
     find_checkpoint,
@@ -47,8 +48,10 @@ __all__ = [
     "is_chief",
     "keeps_ema",
     "make_step",
+    "own_run_folder",
     "read_batch_dump",
     "read_class_names",
+    "require_unowned",
     "restore_weights",
     "scale_learning_rate",
     "train",
