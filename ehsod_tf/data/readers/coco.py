@@ -18,7 +18,7 @@ from ehsod_tf.data.readers.coco_images import Categories, ImageTable, read_image
 from ehsod_tf.data.readers.coco_json import load_coco_json
 from ehsod_tf.data.readers.missing_sizes import fill_missing_sizes
 from ehsod_tf.data.spelling import refuse_lookalikes
-from ehsod_tf.structures import UNKNOWN, ImageSet
+from ehsod_tf.structures import PRESENT, UNKNOWN, ImageSet
 
 
 def read_coco(
@@ -66,6 +66,8 @@ def read_coco(
     _fill_missing_sizes(images, image_dir, path, found)
     records = content.pop("annotations")
     boxes, annotated = read_boxes(records, path, images, categories, found)
+    groups = {category.get("supercategory") for category in content["categories"]}
+    _note_group_names(categories, groups, boxes, images, path, found)
     image_set = _supervise(
         images, boxes, annotated, categories, path, unannotated, found
     )
@@ -126,6 +128,29 @@ def _fill_missing_sizes(
         findings,
     )
     images.sizes[rows] = sizes
+
+
+def _note_group_names(
+    categories: Categories,
+    groups: set,
+    boxes: BoxColumns,
+    images: ImageTable,
+    path: str,
+    findings: Findings,
+) -> None:
+    """Notes classes that nothing shows and that are the group of others.
+
+    Roboflow's exports begin with such a category.
+    """
+    shown = set(boxes.classes.tolist())
+    shown |= set(np.flatnonzero((images.listed == PRESENT).any(axis=0)).tolist())
+    for index, name in enumerate(categories.names):
+        if index not in shown and name in groups:
+            others = tuple(n for n in categories.names if n != name)
+            findings.note(
+                f"{path}: the category {name!r} is the supercategory of others, and "
+                f"nothing shows it; to leave it out, set class_names = {others}"
+            )
 
 
 def _supervise(

@@ -226,6 +226,7 @@ def describe_supervision(image_set: ImageSet) -> str:
     known = (image_set.image_labels != UNKNOWN).any(axis=1)
     num_weak = (~strong & known).sum()
     num_unknown = (~strong & ~known).sum()
+    rest = f", {num_unknown} with no annotation at all" if num_unknown else ""
     present = image_set.image_labels == PRESENT
     strong_counts = present[strong].sum(axis=0)
     weak_counts = present[~strong].sum(axis=0)
@@ -235,7 +236,7 @@ def describe_supervision(image_set: ImageSet) -> str:
     width = max(len("class"), *map(len, image_set.class_names))
     lines = [
         f"{len(strong)} images: {strong.sum()} strong (boxes), {num_weak} weak (image "
-        f"labels only), {num_unknown} with no annotation at all",
+        f"labels only){rest}",
         f"{'class':<{width}}  strong images  weak images  boxes",
     ]
     rows = zip(

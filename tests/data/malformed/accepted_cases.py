@@ -61,6 +61,13 @@ def number_from_zero(content: dict) -> None:
             record["id"] = numbers[record["id"]]
 
 
+def add_group(content: dict) -> None:
+    for category in content["categories"]:
+        category["supercategory"] = "pets"
+    group = {"id": 0, "name": "pets", "supercategory": "none"}
+    content["categories"].insert(0, group)
+
+
 def rename_category(content: dict) -> None:
     content["categories"][1]["name"] = " dog "
 
@@ -88,6 +95,12 @@ COCO = [
             "1 annotations have null for iscrowd or area",
         )
         for field in ("iscrowd", "area")
+    ),
+    coco(
+        "a category that only groups the others",
+        add_group,
+        r"category 'pets' is the supercategory of others, and nothing shows it; to "
+        r"leave it out, set class_names = \('cat', 'dog'\)",
     ),
     coco("a category with blanks around it", rename_category, None),
     coco(
