@@ -2,6 +2,7 @@
 
 import os
 import re
+import zipfile
 
 import keras
 from keras import layers
@@ -87,9 +88,15 @@ def load_backbone(
     """
     if not os.path.isfile(path):
         raise ConfigError(f"backbone: no model file at {path}")
+    # Keras calls such a file "not found".
+    if path.endswith(".keras") and not zipfile.is_zipfile(path):
+        raise ConfigError(
+            f"backbone: {path} is not a Keras model file, or only a part of one "
+            f"({os.path.getsize(path)} bytes): copy it again"
+        )
     try:
         network = keras.models.load_model(path, compile=False)
-    except (ValueError, OSError, TypeError) as error:
+    except (ValueError, OSError, TypeError, KeyError, zipfile.BadZipFile) as error:
         raise ConfigError(
             f"backbone: {path} is not a Keras model file: {_summarise(error)}"
         ) from error

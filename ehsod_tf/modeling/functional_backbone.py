@@ -29,8 +29,9 @@ class FunctionalBackbone(layers.Layer):
             scaled to [-1, 1]), "none", or a function that makes it of [B, H, W, 3]
             float32 RGB in [0, 255].
         frozen_level: layers up to and including this level's feature map are not
-            trained; 0 trains everything, 5 freezes the whole network. 2 freezes the
-            stem and the first stage, as detectors of the paper's time do.
+            trained, nor those beside them that lead to a lower level's map only; 0
+            trains everything, 5 freezes the whole network. 2 freezes the stem and the
+            first stage, as detectors of the paper's time do.
 
     Batch normalisation always runs in inference mode: detection batches are too small
     for batch statistics. Its scale and shift are trained above `frozen_level`. After a
@@ -67,7 +68,7 @@ class FunctionalBackbone(layers.Layer):
         self.network = keras.Model(network.inputs, outputs, name=network.name)
         _check_strides(self.network)
         if frozen_level:
-            _freeze_up_to(outputs[frozen_level - LEVELS[0]], network)
+            _freeze_up_to(frozen_level, outputs, self.network)
 
     def get_config(self):
         return super().get_config() | {
@@ -130,9 +131,14 @@ def _check_strides(network):
             )
 
 
-def _freeze_up_to(feature, network):
-    """Freezes every layer that `feature` is computed from, nested ones included."""
-    for layer in keras.Model(network.inputs, feature).layers:
+def _freeze_up_to(frozen_level, features, network):
+    """Freezes what the feature maps up to a level are computed from.
+
+    A layer that only a lower level's map needs, such as a lateral branch that ends in
+    it, is as low as that map. Nested layers are frozen with the model that holds them.
+    """
+    frozen = features[: LEVELS.index(frozen_level) + 1]
+    for layer in keras.Model(network.inputs, frozen).layers:
         layer.trainable = False
 
 

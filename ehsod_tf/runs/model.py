@@ -3,13 +3,17 @@
 from collections.abc import Callable
 
 import keras
+import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from ehsod_tf import training
+from ehsod_tf import data, training
 from ehsod_tf.modeling import Ehsod
+from ehsod_tf.modeling.feature_scale import find_scale_faults
 from ehsod_tf.runs.settings import Experiment
-from ehsod_tf.structures import Batch
+from ehsod_tf.structures import Batch, ImageSet
+
+_NUM_SCALE_IMAGES = 4
 
 
 def create_model(
@@ -56,6 +60,31 @@ def restore_model(
     step = training.restore_weights(model, checkpoint, averaged=averaged)
     logging.info("restored the weights of step %d from %s", step, checkpoint)
     return model
+
+
+def warn_of_scale(experiment: Experiment, model: Ehsod, image_set: ImageSet) -> None:
+    """Prints what looks wrong with the backbone's features on a few images.
+
+    An image that cannot be read is left to the training, which names it.
+    """
+    rows = np.arange(len(image_set.paths))
+    chosen = np.linspace(0, rows[-1], _NUM_SCALE_IMAGES).round()
+    dataset = data.build_evaluation_dataset(
+        data.select_images(image_set, np.isin(rows, chosen)),
+        batch_size=1,
+        shorter_side=experiment.shorter_side,
+        longer_side=experiment.longer_side,
+    )
+    try:
+        batches = list(dataset)
+    except tf.errors.OpError:
+        return
+    images = []
+    for batch in batches:
+        height, width = batch.image_sizes[0]
+        images.append(batch.images[0, :height, :width])
+    for fault in find_scale_faults(model.backbone, images):
+        print(f"warning: {fault}", flush=True)
 
 
 def make_detector(model: Ehsod) -> Callable:

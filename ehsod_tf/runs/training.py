@@ -21,7 +21,7 @@ from ehsod_tf.runs.data import (
 )
 from ehsod_tf.runs.evaluation import Evaluator
 from ehsod_tf.runs.export import export_model
-from ehsod_tf.runs.model import create_model
+from ehsod_tf.runs.model import create_model, warn_of_scale
 from ehsod_tf.runs.settings import Experiment
 
 _SHOWN_PROBLEMS = 10
@@ -75,6 +75,8 @@ def _train_and_report(experiment, model_dir, config_text, strategy) -> dict:
         _train(experiment, run_data, model, strategy, model_dir)
         return {}
     _write_text(os.path.join(model_dir, "operative_config.gin"), config_text())
+    if not training.has_checkpoints(_locate_checkpoints(model_dir)):
+        warn_of_scale(experiment, model, run_data.training_set)
     evaluator = Evaluator(experiment, model, run_data, model_dir)
     history = _train(experiment, run_data, model, strategy, model_dir, evaluator)
     if evaluator.results is None:

@@ -92,6 +92,22 @@ def test_layers_up_to_the_frozen_level_are_not_trained(frozen_level):
     assert trained == {f"{kind}{i}" for kind in ("conv", "norm") for i in expected}
 
 
+def _build_side_branches():
+    """The tiny network, whose feature maps are branches with a layer of their own."""
+    trunk = _build_network()
+    outputs = [
+        layers.Conv2D(4, 1, name=f"side{level}")(trunk.get_layer(f"c{level}").output)
+        for level in (2, 3, 4, 5)
+    ]
+    return keras.Model(trunk.inputs, outputs, name="branched")
+
+
+def test_side_branches_below_the_frozen_level_are_not_trained():
+    sides = [f"side{level}" for level in (2, 3, 4, 5)]
+    backbone = FunctionalBackbone(_build_side_branches(), sides, frozen_level=4)
+    assert _list_trained_layers(backbone) == {"conv5", "norm5", "side5"}
+
+
 def test_a_saved_functional_model_gives_the_same_features(tmp_path):
     network = _build_network()
     path = str(tmp_path / "tiny.keras")
@@ -200,6 +216,9 @@ def test_wrong_settings_are_config_errors(tmp_path):
     network = _build_network()
     missing, broken = str(tmp_path / "missing.keras"), tmp_path / "broken.keras"
     broken.write_text("not a model")
+    cut = tmp_path / "cut.keras"
+    network.save(cut)
+    cut.write_bytes(cut.read_bytes()[:-100])
     for message, build in [
         ("no layer 'c9'", lambda: FunctionalBackbone(network, (*NAMES[:3], "c9"))),
         ("stride 4, but", lambda: FunctionalBackbone(network, ("c1", *NAMES[1:]))),
@@ -214,6 +233,7 @@ def test_wrong_settings_are_config_errors(tmp_path):
         ("cannot load", lambda: build_resnet(50, weights=str(broken))),
         ("no model file", lambda: load_backbone(missing, NAMES)),
         ("not a Keras model file", lambda: load_backbone(str(broken), NAMES)),
+        ("only a part of one", lambda: load_backbone(str(cut), NAMES)),
     ]:
         with pytest.raises(ConfigError, match=f"^backbone: .*{message}") as caught:
             build()
