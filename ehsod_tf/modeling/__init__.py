@@ -10,6 +10,7 @@ from ehsod_tf.modeling.cam_rpn import CamRpn
 from ehsod_tf.modeling.cascade import Cascade
 from ehsod_tf.modeling.criterion import HybridCriterion
 from ehsod_tf.modeling.detections import DetectionDecoder
+from ehsod_tf.modeling.efficientnet_lite import build_efficientnet_lite
 from ehsod_tf.modeling.ehsod import Ehsod
 from ehsod_tf.modeling.fpn import FeaturePyramid
 from ehsod_tf.modeling.functional_backbone import FunctionalBackbone
@@ -31,6 +32,7 @@ __all__ = [
     "ProposalSelector",
     "Teacher",
     "build_detector",
+    "build_efficientnet_lite",
     "build_hub_backbone",
     "build_keras_cv_backbone",
     "build_model",
