@@ -135,7 +135,7 @@ def make_augment(
         return None
 
     def augment(batch: Batch, step: tf.Tensor) -> Batch:
-        seeds = make_seeds(batch.image_ids, step, _PIXEL_SALT + experiment.seed)
+        seeds = make_seeds(batch.image_ids, step) + _PIXEL_SALT + experiment.seed
         uniforms = hash_priorities(seeds, tf.range(data.NUM_DRAWS))
         return data.augment_batch(batch, uniforms, settings)
 
