@@ -97,10 +97,11 @@ def contrast_over_boxes(cell_map, boxes, stride: int, image_sizes):
         [B, N] float32 in [-1, 1]; 0 for an empty box, and for one without a ring, which
         fills its image.
     """
-    table = _sum_table(cell_map)
-    inside, inside_areas = _integrate_boxes(table, boxes, stride)
     outer = clip_boxes(_scale_boxes(boxes, RING_SCALE), image_sizes)
-    outside, outside_areas = _integrate_boxes(table, outer, stride)
+    both = tf.concat([boxes, outer], axis=1)
+    integrals, areas = _integrate_boxes(_sum_table(cell_map), both, stride)
+    inside, outside = tf.split(integrals, 2, axis=1)
+    inside_areas, outside_areas = tf.split(areas, 2, axis=1)
     ring_areas = outside_areas - inside_areas
     contrasts = tf.math.divide_no_nan(inside, inside_areas) - tf.math.divide_no_nan(
         outside - inside, ring_areas
@@ -126,35 +127,35 @@ def _integrate_boxes(table, boxes, stride):
     bilinear between the cell corners, and the integral over a box with fractional sides
     is exact.
     """
-    boxes = tf.cast(boxes, tf.float64) / stride
-    ymin, xmin, ymax, xmax = tf.unstack(boxes, axis=-1)
-    integrals = (
-        _interpolate_table(table, ymax, xmax)
-        - _interpolate_table(table, ymin, xmax)
-        - _interpolate_table(table, ymax, xmin)
-        + _interpolate_table(table, ymin, xmin)
-    )
-    areas = tf.maximum(ymax - ymin, 0.0) * tf.maximum(xmax - xmin, 0.0)
-    return integrals, areas
-
-
-def _interpolate_table(table, y, x):
+    batch, count = tf.shape(boxes)[0], tf.shape(boxes)[1]
+    boxes = tf.reshape(tf.cast(boxes, tf.float64) / stride, [batch, count, 2, 2])
     shape = tf.shape(table)
-    y = tf.clip_by_value(y, 0.0, tf.cast(shape[1] - 1, y.dtype))
-    x = tf.clip_by_value(x, 0.0, tf.cast(shape[2] - 1, x.dtype))
-    row = tf.minimum(tf.cast(y, tf.int32), shape[1] - 2)
-    column = tf.minimum(tf.cast(x, tf.int32), shape[2] - 2)
+    rows, row_weights = _weigh_corners(boxes[..., 0], shape[1])
+    columns, column_weights = _weigh_corners(boxes[..., 1], shape[2])
+    places = rows[..., tf.newaxis] * shape[2] + columns[:, :, tf.newaxis]
     flat = tf.reshape(table, [shape[0], shape[1] * shape[2]])
+    values = tf.gather(flat, places, batch_dims=1)  # [B, N, 4, 4]
+    weights = row_weights[..., tf.newaxis] * column_weights[:, :, tf.newaxis]
+    sides = tf.maximum(boxes[:, :, 1] - boxes[:, :, 0], 0.0)
+    return tf.reduce_sum(values * weights, axis=[2, 3]), tf.reduce_prod(sides, axis=2)
 
-    def corner(down, right):
-        index = (row + down) * shape[2] + column + right
-        return tf.gather(flat, index, batch_dims=1)
 
-    down = y - tf.cast(row, y.dtype)
-    right = x - tf.cast(column, x.dtype)
-    top = corner(0, 0) * (1 - right) + corner(0, 1) * right
-    bottom = corner(1, 0) * (1 - right) + corner(1, 1) * right
-    return top * (1 - down) + bottom * down
+def _weigh_corners(interval, length):
+    """The entries of an axis of the table that an interval's integral is made of.
+
+    Args:
+        interval: [B, N, 2] float64, from and to, in cells.
+        length: entries along the axis.
+
+    Returns:
+        ([B, N, 4] int32 entries, the two beside each end; [B, N, 4] float64 weights).
+    """
+    interval = tf.clip_by_value(interval, 0.0, tf.cast(length - 1, tf.float64))
+    low = tf.minimum(tf.cast(interval, tf.int32), length - 2)
+    share = interval - tf.cast(low, tf.float64)
+    share *= tf.constant([-1.0, 1.0], tf.float64)
+    whole = tf.constant([-1.0, 1.0], tf.float64) - share
+    return tf.concat([low, low + 1], axis=2), tf.concat([whole, share], axis=2)
 
 
 def draw_cam_targets(boxes, classes, num_classes: int, shape, stride: int, sigma=0.8):

@@ -13,15 +13,17 @@ def operations():
     model = build_small_detector()
     model.compile(optimizer=CoupledSGD(0.01))
     model.optimizer.build(model.trainable_variables)
-    spec = tf.nest.map_structure(_loosen, make_batch([0, 1]))
+    dataset = tf.data.Dataset.from_tensors(make_batch([0, 1]))
+    spec = tf.nest.map_structure(_loosen, dataset.element_spec)
     step = tf.function(model.train_step, input_signature=[spec], autograph=False)
     return step.get_concrete_function().graph.get_operations()
 
 
-def _loosen(tensor):
-    rank = tensor.shape.rank
-    shape = [None] * (rank - 1) + tensor.shape.as_list()[-1:] if rank > 2 else None
-    return tf.TensorSpec(shape or [None, *tensor.shape[1:]], tensor.dtype)
+def _loosen(spec):
+    if not isinstance(spec, tf.TensorSpec):
+        return spec
+    last = spec.shape[-1:] if spec.shape.rank > 1 else [None]
+    return tf.TensorSpec([None] * (spec.shape.rank - 1) + last, spec.dtype)
 
 
 def test_no_choice_between_a_map_and_a_scalar(operations):
