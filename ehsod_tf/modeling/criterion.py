@@ -132,10 +132,11 @@ class HybridCriterion:
         rpn_terms, positives = _compute_rpn_terms(cam_rpn, anchors, targets, weights)
         terms |= rpn_terms
         counters = {"rpn_positives": positives}
-        for index, stage in enumerate(stages, start=1):
-            stage_terms, positives = self._stage_terms(stage, targets, weights)
-            terms |= {f"stage{index}_{name}": t for name, t in stage_terms.items()}
-            counters[f"stage{index}_positives"] = positives
+        if stages:
+            stage_terms, positives = self._stage_terms(stages, targets, weights)
+            terms |= _split_stages(stage_terms)
+            for index, count in enumerate(tf.unstack(positives), start=1):
+                counters[f"stage{index}_positives"] = count
         return terms, counters
 
     def _cam_terms(self, outputs, targets, weights, image_sizes):
@@ -204,13 +205,23 @@ class HybridCriterion:
         parts = loss * positive, positive, loss * negative, tf.cast(cells, tf.float32)
         return tf.stack([_sum_images(part) for part in parts])
 
-    def _stage_terms(self, stage, targets, weights):
-        rois, head = stage.rois, stage.head
-        num_classes = head.confidence_logits.shape[-1]
+    def _stage_terms(self, stages, targets, weights):
+        """The terms of all stages at once: each stage's images are rows of one batch.
+
+        Returns:
+            ({name: `LossTerm` of [S] each}, numbers of positives [S]).
+        """
+        rois, head = _join_rows([k.rois for k in stages], [k.head for k in stages])
+        num_stages, num_classes = len(stages), head.confidence_logits.shape[-1]
+        labels = tf.tile(targets.image_labels, [num_stages, 1])
+
+        def sum_images(values):
+            return tf.reshape(_sum_images(values), [num_stages, -1])
+
         scores = losses.score_image(
             head.class_logits, head.confidence_logits, rois.valid
         )
-        mid = _sum_images(losses.binary_cross_entropy(scores, targets.image_labels))
+        mid = sum_images(losses.binary_cross_entropy(scores, labels))
         if self.mid_reduction == "mean":
             mid /= num_classes
         confidence = losses.confidence_cross_entropy(
@@ -221,24 +232,27 @@ class HybridCriterion:
             labels=tf.maximum(rois.classes, 0), logits=head.class_logits
         )
         foreground = (rois.classes >= 0) & (rois.classes < num_classes)
-        deltas = encode_boxes(rois.matched_boxes, rois.boxes, stage.stds)
+        stds = tf.constant([stage.stds for stage in stages])
+        stds = tf.repeat(stds, tf.shape(targets.has_boxes)[0], axis=0)[:, tf.newaxis]
+        deltas = encode_boxes(rois.matched_boxes, rois.boxes) / stds
         distances = losses.smooth_l1(head.deltas, deltas, HEAD_BETA)
         is_foreground = tf.cast(foreground, tf.float32)
         regression = tf.reduce_sum(distances, axis=-1) * is_foreground
-        count = _sum_images(supervised)
+        count = sum_images(supervised)
         one, strong = tf.ones_like(mid), targets.has_boxes
-        num_positives = sum_masked(_sum_images(is_foreground), count, strong).total
-        cross_entropy = _sum_images(cross_entropy * supervised)
+        everything = tf.ones_like(strong)
+        num_positives = sum_masked(sum_images(is_foreground), count, strong).total
+        cross_entropy = sum_images(cross_entropy * supervised)
+        confidence = tf.reshape(confidence, [num_stages, -1])
         terms = {
-            "mid": sum_masked(mid, one, one),
+            "mid": sum_masked(mid, one, everything),
             "proposals": sum_masked(confidence, one, weights.classification),
             "cls": sum_masked(cross_entropy, count, weights.classification),
-            "reg": sum_masked(_sum_images(regression), count, weights.regression),
+            "reg": sum_masked(sum_images(regression), count, weights.regression),
         }
         if self.absent:
-            pushed = losses.absent_class_loss(
-                head.class_logits, rois.valid, targets.image_labels
-            )
+            pushed = losses.absent_class_loss(head.class_logits, rois.valid, labels)
+            pushed = tf.reshape(pushed, [num_stages, -1])
             terms["absent"] = sum_masked(pushed, one, ~strong)
         return terms, num_positives
 
@@ -265,6 +279,25 @@ def _compute_rpn_terms(outputs, sampled_anchors, targets, weights):
         ),
         "rpn_reg": sum_masked(_sum_images(regression), num_sampled, weights.regression),
     }, num_positives
+
+
+def _split_stages(terms):
+    """{name: `LossTerm` of [S] each} to {"stage1_<name>": scalars, ...}, by stage."""
+    terms = {name: LossTerm(*map(tf.unstack, term)) for name, term in terms.items()}
+    num_stages = len(next(iter(terms.values())).total)
+    return {
+        f"stage{index + 1}_{name}": LossTerm(term.total[index], term.count[index])
+        for index in range(num_stages)
+        for name, term in terms.items()
+    }
+
+
+def _join_rows(*structures):
+    """Lists of equal tuples, each made one tuple by joining the tensors' rows."""
+    return [
+        tf.nest.map_structure(lambda *parts: tf.concat(parts, axis=0), *tuples)
+        for tuples in structures
+    ]
 
 
 def _sum_images(values):

@@ -41,13 +41,19 @@ def sum_masked(values, counts, sample_mask) -> LossTerm:
     has a gradient in every step and on every replica.
 
     Args:
-        values: [B] float32, each image's loss, summed over its elements.
-        counts: [B] float32, each image's number of elements, the loss's denominator.
+        values: [..., B] float32, each image's loss, summed over its elements.
+        counts: [..., B] float32, each image's number of elements, the loss's
+            denominator.
         sample_mask: [B] bool, images that this loss is defined for; or [B] float32,
             their weights, which count in the denominator too.
+
+    Returns:
+        `LossTerm` of [...] each.
     """
     mask = tf.cast(sample_mask, tf.float32)
-    return LossTerm(tf.reduce_sum(values * mask), tf.reduce_sum(counts * mask))
+    return LossTerm(
+        tf.reduce_sum(values * mask, axis=-1), tf.reduce_sum(counts * mask, axis=-1)
+    )
 
 
 def score_sigmoid(logits) -> LogScores:

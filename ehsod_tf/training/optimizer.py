@@ -77,6 +77,11 @@ class _ClippedAfterReduction:
         for variable, average in pairs:
             average.assign(momentum * average + (1.0 - momentum) * variable)
 
+    def _backend_update_step(self, grads, trainable_variables, learning_rate):
+        # Read once; Keras would read it for each variable.
+        rate = tf.convert_to_tensor(learning_rate)
+        super()._backend_update_step(grads, trainable_variables, rate)
+
     def _all_reduce_sum_gradients(self, grads_and_vars):
         # Keras's hook in which the gradients of the replicas meet, and the first
         # place where the gradient of the global batch exists.
