@@ -315,6 +315,14 @@ def test_repeated_records(folder):
     assert "another record has 102 too" in findings.problems[1].message
 
 
+def test_a_file_whose_name_holds_brackets(folder, tmp_path):
+    """As a pattern it would be a choice of letters."""
+    odd = folder.rename(tmp_path / "records [1]")
+    [first, _] = sorted(odd.glob("*.tfrecord"))
+    found = read_tfrecords(first, tmp_path / "unpacked")
+    assert len(found.paths) == 3
+
+
 def test_no_file_or_label_map(folder):
     with pytest.raises(DataError, match="none.*: no file has such a name"):
         read_tfrecords(folder / "none*", folder)
