@@ -13,7 +13,7 @@ from ehsod_tf.modeling.boxes.sampling import hash_priorities, make_seeds
 from ehsod_tf.runs.settings import Experiment
 from ehsod_tf.structures import Batch, ImageSet
 
-# Far from the salts of the choice of regions and anchors.
+# Keeps the pixels' random numbers apart from those that choose regions and anchors.
 _PIXEL_SALT = 1_000_000
 
 
