@@ -21,6 +21,7 @@ constexpr int kThreads = 1024;
 constexpr int kWarps = kThreads / kWarpSize;
 constexpr int kChunk = 64;
 constexpr int kBoxesPerWarp = kChunk / kWarps;
+constexpr unsigned kAllOfWarp = (1u << kBoxesPerWarp) - 1;
 // Kept boxes that a lane tests before the warp asks whether there was a hit.
 constexpr int kTestsPerStep = 4;
 // A power of 2: the lowest bits of its class are a box's group.
@@ -139,13 +140,16 @@ __device__ __forceinline__ bool Suppresses(const Box& box, const AreaAndClass& o
          Overlaps(candidate.box, candidate.other.area, box, other.area, iou_threshold);
 }
 
-// Whether one of the kept boxes suppresses the candidate; a warp's work. The division
-// waits until a lane has seen a box that may.
-__device__ bool TestKept(const KeptBoxes& kept, int count, const Candidate& candidate,
-                         float iou_threshold) {
+// Which of the kBoxesPerWarp candidates the kept boxes suppress, bit by bit; a warp's
+// work. Candidates whose bit is set in `suppressed` are passed over. The division waits
+// until a lane has seen a box that may suppress.
+__device__ unsigned TestKept(const KeptBoxes& kept, int count,
+                             const Candidate* candidates, unsigned suppressed,
+                             float iou_threshold) {
   const float low_threshold = LowThreshold(iou_threshold);
   const int lane = threadIdx.x % kWarpSize;
-  for (int base = 0; base < count; base += kTestsPerStep * kWarpSize) {
+  for (int base = 0; base < count && suppressed != kAllOfWarp;
+       base += kTestsPerStep * kWarpSize) {
     Box boxes[kTestsPerStep];
     AreaAndClass others[kTestsPerStep];
 #pragma unroll
@@ -155,54 +159,64 @@ __device__ bool TestKept(const KeptBoxes& kept, int count, const Candidate& cand
       boxes[q] = kept.boxes[k];
       others[q] = kept.others[k];
     }
-    bool may_hit = false;
 #pragma unroll
-    for (int q = 0; q < kTestsPerStep; ++q) {
-      may_hit |= (others[q].class_index == candidate.other.class_index) &
-                 MayOverlap(candidate.box, candidate.other.area, boxes[q],
-                            others[q].area, low_threshold);
-    }
-    if (!__any_sync(kAllLanes, may_hit)) continue;
-    bool hit = false;
+    for (int m = 0; m < kBoxesPerWarp; ++m) {
+      if (suppressed >> m & 1) continue;
+      const Candidate candidate = candidates[m];
+      bool may_hit = false;
 #pragma unroll
-    for (int q = 0; q < kTestsPerStep; ++q) {
-      hit |= may_hit && Suppresses(boxes[q], others[q], candidate, iou_threshold);
+      for (int q = 0; q < kTestsPerStep; ++q) {
+        may_hit |= (others[q].class_index == candidate.other.class_index) &
+                   MayOverlap(candidate.box, candidate.other.area, boxes[q],
+                              others[q].area, low_threshold);
+      }
+      if (!__any_sync(kAllLanes, may_hit)) continue;
+      bool hit = false;
+#pragma unroll
+      for (int q = 0; q < kTestsPerStep; ++q) {
+        hit |= may_hit && Suppresses(boxes[q], others[q], candidate, iou_threshold);
+      }
+      if (__any_sync(kAllLanes, hit)) suppressed |= 1u << m;
     }
-    if (__any_sync(kAllLanes, hit)) return true;
   }
-  return false;
+  return suppressed;
 }
 
 // Tests the chunk's boxes against the kept ones and among themselves.
 __device__ void TestChunk(const KeptBoxes& kept, int count, int size,
                           float iou_threshold, SharedChunk* shared) {
-  const int lane = threadIdx.x % kWarpSize, warp = threadIdx.x / kWarpSize;
+  const int lane = threadIdx.x % kWarpSize;
+  const int first = static_cast<int>(threadIdx.x) / kWarpSize * kBoxesPerWarp;
+  unsigned suppressed = 0;
   for (int m = 0; m < kBoxesPerWarp; ++m) {
-    const int i = warp * kBoxesPerWarp + m;
-    if (i >= size) continue;
-    const Candidate candidate = shared->candidates[i];
-    const bool is_suppressed = TestKept(kept, count, candidate, iou_threshold);
+    if (first + m >= size) suppressed |= 1u << m;
+  }
+  suppressed = TestKept(kept, count, shared->candidates + first, suppressed,
+                        iou_threshold);
+  for (int m = 0; m < kBoxesPerWarp; ++m) {
+    const int i = first + m;
     uint64_t row = 0;
-    for (int half = 0; half < kChunk; half += kWarpSize) {
+    for (int half = 0; half < kChunk && !(suppressed >> m & 1); half += kWarpSize) {
       const int j = half + lane;
       const bool overlaps =
           j > i && j < size &&
-          Suppresses(candidate.box, candidate.other, shared->candidates[j],
-                     iou_threshold);
+          Suppresses(shared->candidates[i].box, shared->candidates[i].other,
+                     shared->candidates[j], iou_threshold);
       row |= static_cast<uint64_t>(__ballot_sync(kAllLanes, overlaps)) << half;
     }
     if (lane == 0) {
-      shared->are_suppressed[i] = is_suppressed;
+      shared->are_suppressed[i] = suppressed >> m & 1;
       shared->rows[i] = row;
     }
   }
 }
 
-// Which boxes of a tested chunk survive, bit by bit; one thread's work.
-__device__ uint64_t FindSurvivors(int size, const SharedChunk& shared) {
+// Which boxes of a tested chunk survive, bit by bit; a warp's work.
+__device__ uint64_t FindSurvivors(const SharedChunk& shared) {
   uint64_t waiting = 0, survivors = 0;
-  for (int i = 0; i < size; ++i) {
-    waiting |= static_cast<uint64_t>(!shared.are_suppressed[i]) << i;
+  for (int half = 0; half < kChunk; half += kWarpSize) {
+    const bool waits = !shared.are_suppressed[half + threadIdx.x % kWarpSize];
+    waiting |= static_cast<uint64_t>(__ballot_sync(kAllLanes, waits)) << half;
   }
   while (waiting != 0) {
     const int i = __ffsll(static_cast<long long>(waiting)) - 1;
@@ -224,7 +238,10 @@ __device__ int SuppressChunk(const NonMaxSuppressionProblem& problem,
   __syncthreads();
   TestChunk(kept, count, size, problem.iou_threshold, shared);
   __syncthreads();
-  if (thread == 0) shared->survivors = FindSurvivors(size, *shared);
+  if (thread < kWarpSize) {
+    const uint64_t found = FindSurvivors(*shared);
+    if (thread == 0) shared->survivors = found;
+  }
   __syncthreads();
   const uint64_t survivors = shared->survivors;
   if (thread < size && (survivors >> thread & 1)) {

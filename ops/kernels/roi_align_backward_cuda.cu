@@ -2,7 +2,7 @@
 // boxes send there, in the boxes' order. Nothing is added by two threads, so the same
 // inputs give the same bits.
 //
-// A warp sums one row of the tile, 4 channels a lane, in registers. Each bin that it
+// A warp sums one row of the tile, 16 bytes a lane, in registers. Each bin that it
 // reads serves all cells of the row; the warps of a block meet in the first-level cache.
 #include "roi_align_cuda.cuh"
 #include "roi_align_tiles.h"
@@ -16,8 +16,8 @@ constexpr int kMaxHits = 2 * kThreads;
 // For a bin of 7 x 7, the weights of 18 boxes at a time.
 constexpr int kMaxWeights = 2048;
 static_assert(kMaxWeights >= kMaxOutputSize * kTileAxes);
-// Loads under way at a time in a thread.
-constexpr int kBinsPerStep = 4;
+// How much of the bins a thread reads at a time.
+constexpr int kFloatsPerStep = 16;
 
 // A box that may touch the tile, and where its samples lie.
 struct Hit {
@@ -122,15 +122,9 @@ template <int kCount>
 struct RowSums {
   float cells[kTileSide][kCount] = {};
 
-  // `weights` are the columns' of one bin.
-  template <typename T>
-  __device__ __forceinline__ void Add(float row_weight, const float* weights,
-                                      const Pack<T, kCount>& bin) {
-    float values[kCount];
-#pragma unroll
-    for (int k = 0; k < kCount; ++k) {
-      values[k] = row_weight * LoadElement(bin.elements[k]);
-    }
+  // `weights` are those of the columns in one column of bins.
+  __device__ __forceinline__ void Add(const float* weights,
+                                      const float (&values)[kCount]) {
 #pragma unroll
     for (int x = 0; x < kTileSide; ++x) {
 #pragma unroll
@@ -140,28 +134,40 @@ struct RowSums {
 };
 
 // Adds what one box sends to this warp's row. `bins` points to this lane's channels;
-// null where it has none.
+// null where it has none. Interpolation is separable: the bins that lie one below the
+// other are added up first, then shared out among the cells.
 template <typename T, int kCount>
 __device__ __forceinline__ void AddHit(const T* __restrict__ bins, int channels,
                                        int size, const float* weights, int row,
                                        RowSums<kCount>* sums) {
+  constexpr int kBins = kFloatsPerStep / kCount;
   BinRange rows, columns;
   FindBins(weights, size, row, &rows, &columns);
-  for (int i = rows.first; i < rows.end; ++i) {
-    const float row_weight = weights[i * kTileAxes + row];
-    for (int first = columns.first; first < columns.end; first += kBinsPerStep) {
-      Pack<T, kCount> packs[kBinsPerStep];
+  if (rows.first >= rows.end || bins == nullptr) return;
+  for (int first = columns.first; first < columns.end; first += kBins) {
+    float values[kBins][kCount] = {};
+    for (int i = rows.first; i < rows.end; ++i) {
+      const float row_weight = weights[i * kTileAxes + row];
+      Pack<T, kCount> packs[kBins];
 #pragma unroll
-      for (int q = 0; q < kBinsPerStep; ++q) {
-        if (first + q >= columns.end || bins == nullptr) continue;
+      for (int q = 0; q < kBins; ++q) {
+        // Past the end the last bin is read once more, and not used.
+        const int j = min(first + q, columns.end - 1);
         packs[q] = *reinterpret_cast<const Pack<T, kCount>*>(
-            bins + static_cast<int64_t>(i * size + first + q) * channels);
+            bins + static_cast<int64_t>(i * size + j) * channels);
       }
 #pragma unroll
-      for (int q = 0; q < kBinsPerStep; ++q) {
-        if (first + q >= columns.end || bins == nullptr) continue;
-        sums->Add(row_weight, weights + (first + q) * kTileAxes + kTileSide, packs[q]);
+      for (int q = 0; q < kBins; ++q) {
+#pragma unroll
+        for (int k = 0; k < kCount; ++k) {
+          values[q][k] += row_weight * LoadElement(packs[q].elements[k]);
+        }
       }
+    }
+#pragma unroll
+    for (int q = 0; q < kBins; ++q) {
+      if (first + q >= columns.end) continue;
+      sums->Add(weights + (first + q) * kTileAxes + kTileSide, values[q]);
     }
   }
 }
@@ -192,7 +198,7 @@ __device__ __forceinline__ void StoreRow(const Pyramid<T>& pyramid, const Tile& 
 
 // A unit of work is a tile and a slice of its channels, which follow one another.
 template <typename T, int kCount>
-__global__ void __launch_bounds__(kThreads, 3)
+__global__ void __launch_bounds__(kThreads, kCount > 4 ? 2 : 3)
     BackwardKernel(const __grid_constant__ Pyramid<T> pyramid,
                    const __grid_constant__ TileGrid grid, int slices,
                    const float* __restrict__ boxes,
@@ -249,7 +255,7 @@ template <typename T>
 const char* RoiAlignBackwardCuda(const RoiAlignProblem& problem, const float* boxes,
                                  const T* pooled_gradient, T* const* gradients,
                                  CUstream_st* stream) {
-  constexpr int kCount = 4;
+  constexpr int kCount = 16 / sizeof(T);
   if (CanPack(problem, gradients, pooled_gradient, kCount * sizeof(T))) {
     return LaunchBackward<T, kCount>(problem, boxes, pooled_gradient, gradients,
                                      stream);

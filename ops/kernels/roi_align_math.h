@@ -3,6 +3,7 @@
 #define EHSOD_KERNELS_ROI_ALIGN_MATH_H_
 
 #include <cstdint>
+#include <cstring>
 
 #include "box_math.h"
 #include "ehsod/roi_align.h"
@@ -23,8 +24,10 @@ struct LevelBox {
 
 // 2^exponent for an exponent from -kMaxLevel to 2 * kMaxLevel.
 EHSOD_HOST_DEVICE float PowerOfTwo(int exponent) {
-  return exponent >= 0 ? static_cast<float>(int64_t{1} << exponent)
-                       : 1.0f / static_cast<float>(int64_t{1} << -exponent);
+  const uint32_t bits = static_cast<uint32_t>(127 + exponent) << 23;
+  float value;
+  memcpy(&value, &bits, sizeof(value));
+  return value;
 }
 
 // The number of levels above min_level whose least area the box reaches. Comparing
