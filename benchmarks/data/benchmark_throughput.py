@@ -9,6 +9,8 @@ large on disk as photographs. Ways through the same images, to the same sizes, a
 * bare: a tf.data map of ``tf.io.read_file``, ``tf.io.decode_jpeg`` and
   ``tf.image.resize``, nothing else, with as many parallel calls as the pipeline.
 * pipeline: `build_training_dataset`: read, decode, resize, flip, pad, batch, prefetch.
+* augmented: the pipeline with scale jitter, as `Augmentation` has it. Pixels are
+  changed within the training step, whose cost `benchmark_pixels.py` measures.
 * cached: with ``--cache_dir``; the pipeline reading the decoded images from there.
 
 In each round all run once, in turn, so that a busy machine slows all alike, through
@@ -29,7 +31,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from ehsod_tf.data import build_training_dataset
+from ehsod_tf.data import Augmentation, build_training_dataset
 from ehsod_tf.data.columns import BoxRecord, assemble_image_set
 from ehsod_tf.data.transforms import resized_size
 
@@ -104,7 +106,7 @@ def describe_files(image_set):
     )
 
 
-def build_pipeline(image_set, sides, cache_dir=None):
+def build_pipeline(image_set, sides, cache_dir=None, augmentation=None):
     dataset = build_training_dataset(
         image_set,
         batch_size=BATCH_SIZE,
@@ -113,6 +115,7 @@ def build_pipeline(image_set, sides, cache_dir=None):
         seed=0,
         epochs=EPOCHS,
         cache_dir=cache_dir,
+        augmentation=augmentation,
     )
     return dataset.map(lambda batch: batch.images)
 
@@ -147,6 +150,7 @@ def time_ways(image_set, sides, arguments):
     datasets = {
         "bare": build_bare_loop(image_set, sides),
         "pipeline": build_pipeline(image_set, sides),
+        "augmented": build_pipeline(image_set, sides, augmentation=Augmentation()),
     }
     if arguments.cache_dir:
         datasets["cached"] = build_pipeline(image_set, sides, arguments.cache_dir)

@@ -79,11 +79,7 @@ def build_efficientnet_lite(
         for level, blocks in zip(LEVELS, taps, strict=True)
     ]
     network = keras.Model(trunk.inputs, features, name=f"efficientnet_lite{variant}")
-    return FunctionalBackbone(network, features, _normalize, frozen_level)
-
-
-def _normalize(images):
-    return (images - 127.0) / 128.0
+    return FunctionalBackbone(network, features, "lite", frozen_level)
 
 
 def _scale_stages(variant: int) -> list[_Stage]:
