@@ -106,7 +106,23 @@ def load_backbone(
             f"backbone: {path} is a ResNet of version 2 ({network.name}), which "
             "expects preprocessing 'tf', not 'caffe'"
         )
+    network = _follow_policy(network)
     return FunctionalBackbone(network, feature_layers, preprocessing, frozen_level)
+
+
+def _follow_policy(network):
+    """The network under the dtype policy in force; a file holds that of its writer."""
+    policy = keras.config.dtype_policy()
+    if all(layer.dtype_policy == policy for layer in network.layers):
+        return network
+    clone = keras.models.clone_model(
+        network,
+        clone_function=lambda layer: type(layer).from_config(
+            {**layer.get_config(), "dtype": policy}
+        ),
+    )
+    clone.set_weights(network.get_weights())
+    return clone
 
 
 def build_small_backbone(width: int = 32) -> FunctionalBackbone:

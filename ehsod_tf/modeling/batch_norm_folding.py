@@ -15,6 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers
+from keras.src.backend import AutocastScope
 from keras.src.models.functional import Functional
 
 
@@ -94,7 +95,7 @@ def fold_vectors(pairs) -> tuple[list, list]:
             np.full(size, missing, np.float32) if value is None else value
             for value, size in zip(values, sizes, strict=True)
         ]
-        return tf.concat([tf.convert_to_tensor(k) for k in vectors], axis=0)
+        return tf.concat([_read(vector) for vector in vectors], axis=0)
 
     variance = join([norm.moving_variance for _, norm in pairs], 1.0)
     mean = join([norm.moving_mean for _, norm in pairs], 0.0)
@@ -113,13 +114,19 @@ def _has_trained_vectors(conv, norm):
 
 def _convolve_folded(conv, gain, bias, inputs):
     """[B, H, W, C] -> [B, H', W', C'], of the convolution's compute type."""
-    kernel, dtype = conv.kernel, conv.compute_dtype
+    # The product is formed in the variables' own type.
+    kernel, dtype = _read(conv.kernel), conv.compute_dtype
     if isinstance(conv, layers.DepthwiseConv2D):
         gain = tf.reshape(gain, kernel.shape[2:])  # [channels, multiplier]
-    # The product is formed in the variables' own type.
     kernel = tf.cast(kernel * gain, dtype)
     outputs = _CONVOLVE[type(conv)](conv, tf.cast(inputs, dtype), kernel)
     return tf.nn.bias_add(outputs, tf.cast(bias, dtype))
+
+
+def _read(variable):
+    """In its own type; Keras gives that of the layer that is being called."""
+    with AutocastScope(None):
+        return tf.convert_to_tensor(variable)
 
 
 def _convolve(conv, inputs, kernel):

@@ -119,6 +119,33 @@ def test_a_saved_functional_model_gives_the_same_features(tmp_path):
         np.testing.assert_array_equal(loaded(images)[level], maps)
 
 
+def test_a_saved_model_follows_the_dtype_policy_in_force(tmp_path):
+    """Not that of the file, whose network would round its input and stay float32."""
+    inputs = x = keras.Input((None, None, 3))
+    for level in range(1, 6):
+        x = layers.Conv2D(4, 3, strides=2, padding="same", name=f"c{level}")(x)
+        x = layers.BatchNormalization()(x)
+    network = keras.Model(inputs, x)
+    network.get_layer("c3").trainable = False
+    path = str(tmp_path / "float32.keras")
+    network.save(path)
+    expected = load_backbone(path, NAMES, frozen_level=0)
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        loaded = load_backbone(path, NAMES, frozen_level=0)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert {variable.dtype for variable in loaded.variables} == {"float32"}
+    assert _list_trained_layers(loaded) == _list_trained_layers(expected)
+    images = _draw_images()
+    for level, maps in expected(images).items():
+        features = loaded(images)[level]
+        assert features.dtype == tf.bfloat16
+        scale = float(tf.reduce_max(tf.abs(maps)))
+        error = tf.cast(features, tf.float32) - maps
+        assert 0 < float(tf.reduce_max(tf.abs(error))) < 0.05 * scale
+
+
 @pytest.mark.parametrize(
     "preprocessing, expected",
     [
