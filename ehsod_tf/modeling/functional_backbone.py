@@ -26,8 +26,8 @@ class FunctionalBackbone(layers.Layer):
         features: C2, C3, C4 and C5: names of layers of `network`, or its tensors.
         preprocessing: what the network expects: "caffe" (BGR minus the ImageNet mean),
             "torch" (RGB scaled to [0, 1], ImageNet mean and deviation), "tf" (RGB
-            scaled to [-1, 1]), "lite" ((RGB - 127) / 128), "none", or a function that makes it of [B, H, W, 3]
-            float32 RGB in [0, 255].
+            scaled to [-1, 1]), "lite" ((RGB - 127) / 128), "none", or a function that
+            makes it of [B, H, W, 3] float32 RGB in [0, 255].
         frozen_level: layers up to and including this level's feature map are not
             trained, nor those beside them that lead to a lower level's map only; 0
             trains everything, 5 freezes the whole network. 2 freezes the stem and the
