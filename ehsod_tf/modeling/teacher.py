@@ -51,8 +51,8 @@ class Teacher:
 
     momentum: float = 0.999
     burn_in_steps: int = 1000
-    best_score: float = 0.3
-    other_score: float = 0.7
+    best_score: float = 0.7
+    other_score: float = 0.9
     needs_labels: bool = True
     classification_weight: float = 0.5
     regression_weight: float = 0.0

@@ -71,7 +71,9 @@ def draw_targets(rng, num_images, labels=(ABSENT, PRESENT, UNKNOWN)):
 @pytest.mark.parametrize("needs_labels", [True, False])
 @pytest.mark.parametrize("max_boxes", [30, 3])
 def test_the_rule_is_that_of_its_words(needs_labels, max_boxes):
-    teacher = Teacher(needs_labels=needs_labels, max_boxes=max_boxes)
+    teacher = Teacher(
+        best_score=0.3, other_score=0.7, needs_labels=needs_labels, max_boxes=max_boxes
+    )
     rng = np.random.default_rng(1)
     targets, detections = draw_targets(rng, 300), draw_detections(rng, 300)
     promoted = teacher.promote(detections, targets)
@@ -159,7 +161,7 @@ EAGER_TO_PROMOTE = Teacher(burn_in_steps=BURN_IN, best_score=0.0, other_score=0.
 
 
 def _train(teacher, steps):
-    model = small_detector.build_small_detector()
+    model = small_detector.build_small_detector(num_stages=1)
     model.teacher = teacher
     model.compile(
         optimizer=CoupledSGD(0.003, use_ema=True, ema_momentum=0.999),
@@ -176,9 +178,14 @@ def _train(teacher, steps):
 
 
 @pytest.fixture(scope="module")
-def model():
-    """After its burn-in."""
-    return _train(EAGER_TO_PROMOTE, BURN_IN)[0]
+def taught():
+    """A model after its burn-in, and the figures of its steps."""
+    return _train(EAGER_TO_PROMOTE, BURN_IN + 1)
+
+
+@pytest.fixture
+def model(taught):
+    return taught[0]
 
 
 def test_the_teacher_is_the_average_of_the_weights(model):
@@ -196,8 +203,8 @@ def test_the_teacher_is_the_average_of_the_weights(model):
     np.testing.assert_array_equal(taught.targets.boxes[:4, :4], batch.targets.boxes[:4])
 
 
-def test_until_the_burn_in_is_over_the_method_is_the_papers():
-    _, logs = _train(EAGER_TO_PROMOTE, BURN_IN + 1)
+def test_until_the_burn_in_is_over_the_method_is_the_papers(taught):
+    _, logs = taught
     _, wanted = _train(None, BURN_IN + 1)
     for row, expected in zip(logs, wanted, strict=True):
         same = {name: row[name] for name in expected} == pytest.approx(expected, 1e-5)
