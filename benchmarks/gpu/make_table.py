@@ -40,6 +40,17 @@ def main():
     parts = arguments.only or DEFAULT_PARTS["gpu" if has_gpu else "cpu"]
     setting = Setting(arguments, has_gpu)
     results = {"canvas": setting.canvas, "device": None, "rows": [], "facts": {}}
+    try:
+        measure(setting, parts, results, has_gpu, arguments.torch_python)
+    finally:
+        # What was measured before an error is worth its minutes.
+        (arguments.out / "speed.json").write_text(json.dumps(results, indent=1) + "\n")
+    text = report.write_markdown(results)
+    (arguments.out / "speed.md").write_text(text)
+    print(text)
+
+
+def measure(setting, parts, results, has_gpu, torch_python):
     if has_gpu:
         measure_gpu(setting, parts, results)
     else:
@@ -47,11 +58,7 @@ def main():
     if "graph" in parts:
         results["graphs"] = measure_graphs(setting)
     if "ops" in parts:
-        results["ops"] = run_ops_table(arguments.torch_python)
-    (arguments.out / "speed.json").write_text(json.dumps(results, indent=1) + "\n")
-    text = report.write_markdown(results)
-    (arguments.out / "speed.md").write_text(text)
-    print(text)
+        results["ops"] = run_ops_table(torch_python)
 
 
 class Setting:
@@ -87,7 +94,12 @@ class Setting:
 
 def measure_gpu(setting, parts, results):
     """One process after the other, so that neither takes the other's memory or time."""
-    rows = {case.name: {} for case in setting.cases if case.name in parts}
+    rows = {
+        case.name: {**vars(case), "label": case.label}
+        for case in setting.cases
+        if case.name in parts
+    }
+    results["rows"] = list(rows.values())
     precisions = ("float32", "bfloat16")
     for precision in precisions:
         chosen = [c for c in setting.cases if c.precision == precision]
@@ -109,11 +121,6 @@ def measure_gpu(setting, parts, results):
             if case.name in rows:
                 rows[case.name]["torchvision"] = time_case(theirs, case, setting)
         theirs.close()
-    results["rows"] = [
-        {**vars(case), "label": case.label, **rows[case.name]}
-        for case in setting.cases
-        if case.name in rows
-    ]
 
 
 def measure_cpu(setting, parts, results):
