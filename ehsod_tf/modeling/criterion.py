@@ -199,9 +199,10 @@ class HybridCriterion:
         negative = tf.where(
             is_strong, ~(positive | ignored), absent[:, tf.newaxis, tf.newaxis, :]
         )
-        positive = tf.cast(positive & is_strong & cells, tf.float32)
+        is_positive = positive & is_strong & cells
+        loss = losses.focal_loss(logits, is_positive)
+        positive = tf.cast(is_positive, tf.float32)
         negative = tf.cast(negative & cells, tf.float32)
-        loss = losses.focal_loss(logits, positive > 0)
         parts = loss * positive, positive, loss * negative, tf.cast(cells, tf.float32)
         return tf.stack([_sum_images(part) for part in parts])
 
