@@ -1,13 +1,32 @@
 """Packaging. Without the native operations of `ops/`, stock TensorFlow ops run."""
 
 import pathlib
+import shutil
 import sys
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 # The build's own modules; the folder is not a package.
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "ops"))
 from build_command import OPS_EXTENSION, BuildOps  # noqa: E402
+
+
+class BuildPyWithConfigs(build_py):
+    """Puts the configs into the package, so that an installed `ehsod` has them too.
+
+    An editable install reads them where they are.
+    """
+
+    def run(self):
+        super().run()
+        if not self.editable_mode:
+            shutil.copytree(
+                pathlib.Path(__file__).parent / "configs",
+                pathlib.Path(self.build_lib) / "ehsod_tf" / "configs",
+                dirs_exist_ok=True,
+            )
+
 
 setup(
     name="ehsod_tf",
@@ -20,7 +39,7 @@ setup(
     python_requires=">=3.11.4",
     packages=find_packages(include=["ehsod_tf", "ehsod_tf.*"]),
     ext_modules=[OPS_EXTENSION],
-    cmdclass={"build_ext": BuildOps},
+    cmdclass={"build_ext": BuildOps, "build_py": BuildPyWithConfigs},
     install_requires=[
         # One minor version: a compiled op must not be loaded into another.
         "tensorflow>=2.21,<2.22",

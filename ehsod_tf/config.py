@@ -49,18 +49,48 @@ _GIVEN = {
         ("findings",),
     ),
 }
+_PACKAGE = os.path.dirname(os.path.abspath(__file__))
+# In an installed package the configs lie inside it, in a checkout beside it.
+_CONFIG_FOLDERS = (
+    os.path.join(_PACKAGE, "configs"),
+    os.path.join(os.path.dirname(_PACKAGE), "configs"),
+)
+for _folder in _CONFIG_FOLDERS:
+    gin.add_config_file_search_path(_folder)
 
 
 def load_config(config: str, bindings: Sequence[str] = ()) -> Experiment:
     """Reads a config file and bindings, and makes the experiment that they describe.
 
     Args:
-        config: path of a `.gin` file; what it includes is named relative to its folder.
+        config: path of a `.gin` file. What it includes is named relative to its folder
+            or to that of our configs: a config anywhere may include ``base.gin``.
         bindings: further gin lines, which win over the file.
 
     Raises:
         ConfigError: the file is missing, a name is unknown, a value is of a wrong kind.
     """
+    return _load(config, bindings, [])
+
+
+def load_run_config(config: str, bindings: Sequence[str] = ()) -> Experiment:
+    """As `load_config`, for a run whose weights are about to be restored.
+
+    The backbone's own weights, which these replace, are not looked for.
+    """
+    none = {"weights": None, "load_weights": False}
+    lines = [
+        f"{target}.{name} = {none[name]}"
+        for target, names in _PARAMETERS.items()
+        if target.startswith("build_")
+        for name in names
+        if name in none
+    ]
+    return _load(config, bindings, lines)
+
+
+def _load(config: str, bindings: Sequence[str], own_lines: Sequence[str]) -> Experiment:
+    """As `load_config`; `own_lines`, which may do nothing, come before the bindings."""
     if not os.path.isfile(config):
         is_folder = os.path.isdir(config)
         what = "a folder, not a config file" if is_folder else "no such config file"
@@ -69,11 +99,13 @@ def load_config(config: str, bindings: Sequence[str] = ()) -> Experiment:
     gin.clear_config()
     try:
         with contextlib.chdir(folder):
-            settings, modules = config_checks.read_settings(name, bindings)
+            settings, modules = config_checks.read_settings(
+                name, bindings, _CONFIG_FOLDERS
+            )
             config_checks.check_settings(
                 settings, _PARAMETERS, _GIVEN, others_are_known=bool(modules)
             )
-            gin.parse_config_files_and_bindings([name], list(bindings))
+            gin.parse_config_files_and_bindings([name], [*own_lines, *bindings])
         experiment = _hide_gin(gin.get_configurable("Experiment"))()
     except ConfigError as error:
         raise ConfigError(f"{config}: {error}") from error
@@ -94,6 +126,25 @@ def load_config(config: str, bindings: Sequence[str] = ()) -> Experiment:
         if callable(value)
     }
     return dataclasses.replace(experiment, **callables)
+
+
+def find_config(name: str) -> str:
+    """Returns the path of a config file, or of one of ours by its name.
+
+    Args:
+        name: a file, or such as "quickstart" or "voc07/voc07_10pct" in ``configs``.
+
+    Raises:
+        ConfigError: there is neither.
+    """
+    if os.path.isfile(name):
+        return name
+    wanted = f"{name.removesuffix('.gin')}.gin"
+    for folder in _CONFIG_FOLDERS:
+        pattern = os.path.join(glob.escape(folder), "**", glob.escape(wanted))
+        for path in sorted(glob.glob(pattern, recursive=True)):
+            return path
+    raise ConfigError(f"{name}: no such config file, and none of ours has this name")
 
 
 def format_operative_config() -> str:

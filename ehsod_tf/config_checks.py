@@ -13,6 +13,7 @@ and has to be in force.
 
 import difflib
 import io
+import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -75,13 +76,14 @@ class _References(config_parser.ParserDelegate):
 
 
 def read_settings(
-    config: str, bindings: Sequence[str]
+    config: str, bindings: Sequence[str], folders: Sequence[str] = ()
 ) -> tuple[list[Setting], list[str]]:
     """Reads a config and bindings, in order, without executing anything.
 
     Args:
         config: the file; it and its includes are found from the working directory.
         bindings: the gin lines of the command line.
+        folders: where includes are looked for besides.
 
     Returns:
         The settings, and the modules that the files import.
@@ -91,17 +93,19 @@ def read_settings(
         SyntaxError, TokenError: as from gin.
     """
     settings, modules = [], []
-    _read_file(config, (), settings, modules)
-    _read(io.StringIO("\n".join(bindings)), (), settings, modules)
+    _read_file(config, (), settings, modules, folders)
+    _read(io.StringIO("\n".join(bindings)), (), settings, modules, folders)
     return settings, modules
 
 
-def _read_file(path, parents, settings, modules):
+def _read_file(path, parents, settings, modules, folders):
+    places = [path, *(os.path.join(folder, path) for folder in folders)]
+    path = next((place for place in places if os.path.isfile(place)), path)
     if path in parents:
         raise ConfigError(f"{path} includes itself")
     try:
         with open(path, encoding="utf-8") as file:
-            _read(file, (*parents, path), settings, modules)
+            _read(file, (*parents, path), settings, modules, folders)
     except OSError as error:
         by = f", which {parents[-1]} includes" if parents else ""
         raise ConfigError(f"cannot read {path}{by}: {error.strerror}") from error
@@ -109,11 +113,11 @@ def _read_file(path, parents, settings, modules):
         raise ConfigError(f"{path} is not a text in UTF-8: {error}") from error
 
 
-def _read(lines, parents, settings, modules):
+def _read(lines, parents, settings, modules, folders):
     for statement in config_parser.ConfigParser(lines, _References()):
         match statement:
             case config_parser.IncludeStatement():
-                _read_file(statement.filename, parents, settings, modules)
+                _read_file(statement.filename, parents, settings, modules, folders)
             case config_parser.ImportStatement():
                 modules.append(statement.module)
             case config_parser.BindingStatement():

@@ -1,4 +1,4 @@
-"""Errors that a user can mend; the commands print them as one line."""
+"""Errors that a user can correct; the commands print them as one line."""
 
 
 class EhsodError(Exception):

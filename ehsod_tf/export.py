@@ -33,23 +33,31 @@ _LABELS_FILE = "labels.txt"
 _MODEL_FILE = "saved_model.pb"
 
 
-class _Server(tf.Module):
-    """The model and its signatures; tf.Module so that variables are tracked."""
+class Server(tf.Module):
+    """The model and its signatures; tf.Module so that variables are tracked.
+
+    Args:
+        model: a built model.
+        shorter_side, longer_side: the input size that the model was trained for.
+        png_bits: see `export_saved_model`.
+        labels: path of a file of class names, to travel with the SavedModel.
+    """
 
     def __init__(
         self,
         model: Ehsod,
+        *,
         shorter_side: int,
         longer_side: int,
-        labels: str,
         png_bits: int,
+        labels: str | None = None,
     ):
         super().__init__()
         self._model = model
         self._variables = model.variables
         self._sides = shorter_side, longer_side
         self._png_bits = png_bits
-        self.labels = tf.saved_model.Asset(labels)
+        self.labels = labels and tf.saved_model.Asset(labels)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")])
     def serve_bytes(self, image_bytes):
@@ -131,7 +139,13 @@ def export_saved_model(
         labels = os.path.join(folder, _LABELS_FILE)
         with open(labels, "w", encoding="utf-8") as file:
             file.writelines(f"{name}\n" for name in class_names)
-        server = _Server(model, shorter_side, longer_side, labels, png_bits)
+        server = Server(
+            model,
+            shorter_side=shorter_side,
+            longer_side=longer_side,
+            png_bits=png_bits,
+            labels=labels,
+        )
         written = os.path.join(folder, "saved_model")
         with ops.use_backend(backend):
             tf.saved_model.save(

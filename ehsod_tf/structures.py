@@ -73,7 +73,7 @@ class Batch(NamedTuple):
             student sees in training, all augmentation included.
         image_sizes: [B, 2] int32 (height, width) of the image on its canvas.
         scales: [B, 2] float32, (y, x) pixels on the canvas per original pixel. In
-            training the image may be cropped and mirrored too, which they do not tell.
+            training the image may be cropped and mirrored too, which they do not say.
         image_ids: [B] int64; -1 marks a row that only fills up the last batch.
         targets: `Targets` of the images, on the canvas.
         teacher_images: [B, H, W, 3] like `images`, the same views of the same images

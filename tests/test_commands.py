@@ -3,7 +3,6 @@
 import contextlib
 import csv
 import json
-import os
 import pathlib
 import re
 import shutil
@@ -17,74 +16,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from tiny_run import QUICKSTART, ROOT, TINY, TINY_RUN, run
 
 from ehsod_tf import cli, data
 from ehsod_tf.ops import NativeOpsUnavailableError, load_library
-
-ROOT = pathlib.Path(__file__).parent.parent
-QUICKSTART = str(ROOT / "configs" / "quickstart.gin")
-FEW_SCENES = [
-    "read_synthetic_scenes.num_train = 12",
-    "read_synthetic_scenes.num_val = 5",
-    "read_synthetic_scenes.size = 64",
-]
-TINY_RUN = [
-    "Experiment.shorter_side = 64",
-    "Experiment.longer_side = 64",
-    "Experiment.steps_per_epoch = 2",
-    "EPOCHS = 2",
-    "BATCH_SIZE = 2",
-    "STRONG_PERCENT = 50.0",
-    "build_small_backbone.width = 8",
-    "FeaturePyramid.channels = 8",
-    "CamRpn.channels = 8",
-    "Cascade.units = 16",
-    # Keeps an untrained detector's detections, so that there is something to compare.
-    "DetectionDecoder.score_threshold = 0.01",
-]
-TINY = FEW_SCENES + TINY_RUN
 
 
 @pytest.fixture(autouse=True)
 def _leave_no_bindings():
     yield
     gin.clear_config()
-
-
-def run(script, *arguments):
-    # As a user starts it, without the log level that the tests set for themselves.
-    environment = dict(os.environ)
-    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
-    return subprocess.run(
-        [sys.executable, str(ROOT / script), *arguments],
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-        env=environment,
-    )
-
-
-@pytest.fixture(scope="module")
-def scenes(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data") / "scenes"
-    data.ensure_synthetic_scenes(folder, num_train=12, num_val=5, seed=0, size=64)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory, scenes):
-    model_dir = tmp_path_factory.mktemp("runs") / "tiny"
-    bindings = [f"--gin_bindings={line}" for line in TINY]
-    done = run(
-        "train.py",
-        f"--config={QUICKSTART}",
-        f"--data_dir={scenes}",
-        f"--model_dir={model_dir}",
-        *bindings,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return model_dir, done
 
 
 def test_training_fills_the_run_folder(trained):

@@ -7,13 +7,17 @@ import sys
 import gin
 import pytest
 
-from ehsod_tf.config import load_config
+from ehsod_tf.config import find_config, load_config
 from ehsod_tf.data import count_steps_per_epoch
 from ehsod_tf.errors import ConfigError
 
 ROOT = pathlib.Path(__file__).parent.parent
 CONFIGS = ROOT / "configs"
-LEAVES = sorted(path.name for path in CONFIGS.glob("*.gin") if path.name != "base.gin")
+LEAVES = {
+    path.name: path
+    for path in sorted([*CONFIGS.glob("*.gin"), *CONFIGS.glob("paper/*/*.gin")])
+    if path.name != "base.gin"
+}
 VOC07_PERCENTS = (10, 20, 40, 50, 60, 80, 100)
 COCO_PERCENTS = (10, 30, 50, 100)
 # One leaf of the paper's protocols: data set, share of boxes, what differs.
@@ -21,7 +25,7 @@ LEAF_NAME = re.compile(
     r"(?P<data>voc07|coco)_(?P<percent>\d+)pct"
     r"(_(?P<change>boxes_only|mid|mid_proposals|resnet101|(?P<stages>\d)stages?))?\.gin"
 )
-PAPERS_LEAVES = [name for name in LEAVES if LEAF_NAME.fullmatch(name)]
+PAPERS_LEAVES = sorted(name for name in LEAVES if LEAF_NAME.fullmatch(name))
 # Each differs from the others in how its detector is built.
 BUILT_LEAVES = [
     "coco_30pct_resnet101.gin",
@@ -64,11 +68,11 @@ def backbone_file(tmp_path):
 @pytest.mark.parametrize("name", BUILT_LEAVES)
 def test_config_builds_the_detector_that_it_describes(name, backbone_file):
     bindings = []
-    if "BACKBONE_FILE" in (CONFIGS / name).read_text():
+    if "BACKBONE_FILE" in LEAVES[name].read_text():
         bindings.append(f"BACKBONE_FILE = {str(backbone_file)!r}")
     elif name != "quickstart.gin":
         bindings.append("build_resnet.weights = None")
-    experiment = load_config(str(CONFIGS / name), bindings)
+    experiment = load_config(str(LEAVES[name]), bindings)
     model = experiment.build_model(5)
     assert model.num_classes == 5
     assert (model.teacher is not None) == (name in WITH_TEACHER)
@@ -81,7 +85,8 @@ def test_config_builds_the_detector_that_it_describes(name, backbone_file):
 @pytest.mark.parametrize("name", LEAVES)
 def test_leaf_header_says_what_it_is_and_how_to_run_it(name):
     header = _read_header(name)
-    assert f"configs/{name}" in header or name == "voc_small_cpu.gin"
+    path = LEAVES[name].relative_to(ROOT).as_posix()
+    assert path in header or name == "voc_small_cpu.gin"
     if name in PAPERS_LEAVES:
         assert ("Paper: AP" in header) != ("No figure in the paper" in header)
         assert "Expected, not measured" in header
@@ -109,7 +114,7 @@ def test_papers_leaf_is_what_its_name_says(name):
     """Parsed only: the parts are looked at as they are about to be built."""
     words = LEAF_NAME.fullmatch(name).groupdict()
     change = words["change"]
-    experiment = load_config(str(CONFIGS / name))
+    experiment = load_config(str(LEAVES[name]))
     assert "build_model.teacher" not in gin.config_str()
     assert experiment.strong_percent == float(words["percent"])
     assert experiment.use_weak_images == (change != "boxes_only")
@@ -146,7 +151,7 @@ def test_reproducing_lists_the_papers_configs_with_the_figures_of_their_headers(
     for line in (ROOT / "docs" / "reproducing.md").read_text().splitlines():
         cells = [cell.strip() for cell in line.split("|")]
         if len(cells) == 6 and cells[1].endswith(".gin`"):
-            name = cells[1].strip("`")
+            name = cells[1].strip("`").rpartition("/")[2]
             found = re.findall(r"\d+\.\d", cells[3])
             assert figures.setdefault(name, found) == found, name
     assert sorted(figures) == PAPERS_LEAVES
@@ -156,7 +161,7 @@ def test_reproducing_lists_the_papers_configs_with_the_figures_of_their_headers(
 
 def _read_header(name):
     """The comment that a config starts with, on one line."""
-    lines = (CONFIGS / name).read_text().splitlines()
+    lines = LEAVES[name].read_text().splitlines()
     end = next(i for i, line in enumerate(lines) if not line.startswith("#"))
     return " ".join(line.strip("# ") for line in lines[:end])
 
@@ -223,9 +228,23 @@ def test_optional_backbone_is_bound_by_name(package, monkeypatch):
         f"build_model.backbone = @build_{package}_backbone",
         f"build_{package}_backbone.preset = 'somewhere'",
     ]
-    experiment = load_config(str(CONFIGS / "voc07_10pct.gin"), bindings)
+    experiment = load_config(str(LEAVES["voc07_10pct.gin"]), bindings)
     with pytest.raises(ConfigError, match=r"pip install 'ehsod_tf\[backbones\]'$"):
         experiment.build_model(3)
+
+
+def test_our_configs_are_found_by_name():
+    assert find_config("quickstart") == str(CONFIGS / "quickstart.gin")
+    assert find_config("voc07_10pct") == str(LEAVES["voc07_10pct.gin"])
+    assert find_config("models/narrow") == str(CONFIGS / "models" / "narrow.gin")
+    with pytest.raises(ConfigError, match="quickstrat: no such config file"):
+        find_config("quickstrat")
+
+
+def test_a_config_anywhere_may_include_ours(tmp_path):
+    own = tmp_path / "own.gin"
+    own.write_text("include 'quickstart.gin'\nEPOCHS = 2\n")
+    assert load_config(str(own)).epochs == 2
 
 
 def test_missing_config_is_named():

@@ -175,7 +175,7 @@ def test_a_missing_public_set_is_said_to_be_fetched(tmp_path, capsys):
         message = fail(
             capsys,
             "inspect",
-            f"--config=configs/{config}.gin",
+            f"--config={config}",
             f"--data_dir={tmp_path / 'none'}",
         )
         assert f"ehsod download {name} --data_dir {tmp_path / 'none'}" in message

@@ -13,7 +13,7 @@ from collections import defaultdict
 import tensorflow as tf
 
 from ehsod_tf import data
-from ehsod_tf.cli.runs import load_experiment
+from ehsod_tf.api import load_experiment
 from ehsod_tf.runs.data import load_data, make_dataset
 from ehsod_tf.runs.model import restore_model
 

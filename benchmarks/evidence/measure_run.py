@@ -21,7 +21,7 @@ import pycocotools.coco
 import pycocotools.cocoeval
 import tensorflow as tf
 
-from ehsod_tf.cli.runs import load_experiment
+from ehsod_tf.api import load_experiment
 from ehsod_tf.evaluation import Results, unscale, write_detections
 from ehsod_tf.evaluation.results import merge_results
 from ehsod_tf.runs.data import load_evaluation_set, make_evaluation_dataset

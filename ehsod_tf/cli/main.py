@@ -1,115 +1,156 @@
-"""The `ehsod` command: its verbs and their flags."""
+"""The `ehsod` command: its verbs, in the order in which one uses them."""
 
 import argparse
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-from ehsod_tf.cli import data_sets, machine, runs
-from ehsod_tf.cli.sources import Source, add_source_arguments, pop_source
+from ehsod_tf.cli import data_sets, flags, machine, runs
+from ehsod_tf.cli.predict import predict
+from ehsod_tf.cli.sources import Source, pop_source
+
+
+class Verb(NamedTuple):
+    """One verb: what it does, an example, its function and its flags."""
+
+    summary: str
+    example: str
+    command: Callable
+    add_flags: Callable[[argparse.ArgumentParser], None]
+
+
+GROUPS: dict[str, dict[str, Verb]] = {
+    "set up": {
+        "doctor": Verb(
+            "check TensorFlow, CUDA and the compiled operations",
+            "ehsod doctor",
+            machine.doctor,
+            flags.add_none,
+        ),
+        "download": Verb(
+            "fetch a public data set; goes on where it broke off",
+            "ehsod download voc2007 --data_dir datasets/voc",
+            data_sets.download,
+            flags.add_download,
+        ),
+    },
+    "look at a data set": {
+        "inspect": Verb(
+            "say what is in a data set and what is wrong with it",
+            "ehsod inspect --coco boxes.json --images photos",
+            data_sets.inspect,
+            flags.add_inspect,
+        ),
+        "split": Verb(
+            "choose the images that keep their boxes",
+            "ehsod split --coco boxes.json --images photos --percent 30",
+            data_sets.split,
+            flags.add_split,
+        ),
+        "convert": Verb(
+            "write a data set in another form",
+            "ehsod convert --coco boxes.json --images photos --to tfrecord "
+            "--output records",
+            data_sets.convert,
+            flags.add_convert,
+        ),
+    },
+    "train": {
+        "train": Verb(
+            "train a detector, or go on with a run that was stopped",
+            "ehsod train --config quickstart",
+            runs.train,
+            flags.add_train,
+        ),
+        "evaluate": Verb(
+            "compute the figures of a run or of one of its checkpoints",
+            "ehsod evaluate --model_dir runs/quickstart",
+            runs.evaluate,
+            flags.add_evaluate,
+        ),
+        "report": Verb(
+            "write the report of a run again",
+            "ehsod report --model_dir runs/quickstart",
+            runs.report,
+            flags.add_report,
+        ),
+    },
+    "use": {
+        "predict": Verb(
+            "find objects on images: COCO results, drawn pictures, a page",
+            "ehsod predict runs/quickstart photos --output predictions",
+            predict,
+            flags.add_predict,
+        ),
+        "export": Verb(
+            "write a SavedModel for TensorFlow Serving",
+            "ehsod export --model_dir runs/quickstart --output exported/saved_model",
+            runs.export,
+            flags.add_export,
+        ),
+    },
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one verb; `arguments` are the command line's by default."""
     parser = argparse.ArgumentParser(
-        prog="ehsod", description="Detectors from boxes on some images, labels on more."
+        prog="ehsod",
+        usage="ehsod verb [flags]",
+        description="Object detectors from boxes on some images, labels on the rest.",
+        epilog=_describe_verbs(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb")
-    for add_verb in (
-        _add_inspect,
-        _add_split,
-        _add_convert,
-        _add_download,
-        _add_export,
-        _add_doctor,
-    ):
-        add_verb(verbs)
+    verbs = parser.add_subparsers(
+        dest="verb", required=True, metavar="verb", help=argparse.SUPPRESS
+    )
+    for group in GROUPS.values():
+        for name, verb in group.items():
+            _add_verb(verbs.add_parser(name, **_describe(verb, f"ehsod {name}")), verb)
+    _run(parser, arguments)
+
+
+def run_script(name: str, script: str, arguments: Sequence[str] | None = None) -> None:
+    """Runs one verb as a script of its own, such as `train.py`."""
+    _run(make_parser(name, script), arguments)
+
+
+def make_parser(name: str, prog: str | None = None) -> argparse.ArgumentParser:
+    """The parser of one verb's flags."""
+    verb = next(group[name] for group in GROUPS.values() if name in group)
+    parser = argparse.ArgumentParser(**_describe(verb, prog or f"ehsod {name}"))
+    return _add_verb(parser, verb)
+
+
+def _describe(verb: Verb, prog: str) -> dict:
+    return {
+        "prog": prog,
+        "description": f"{verb.summary[0].upper()}{verb.summary[1:]}.",
+        "epilog": f"example:\n  {verb.example}",
+        "formatter_class": argparse.RawDescriptionHelpFormatter,
+    }
+
+
+def _add_verb(parser: argparse.ArgumentParser, verb: Verb) -> argparse.ArgumentParser:
+    verb.add_flags(parser)
+    parser.set_defaults(command=verb.command)
+    return parser
+
+
+def _run(parser, arguments):
     values = vars(parser.parse_args(arguments))
     command: Callable = values.pop("command")
-    del values["verb"]
+    values.pop("verb", None)
     if set(Source._fields) <= set(values):
         values["source"] = pop_source(values)
     command(**values)
 
 
-def _add_verb(verbs, name, command, summary):
-    verb = verbs.add_parser(name, help=summary, description=summary)
-    verb.set_defaults(command=command)
-    return verb
-
-
-def _add_inspect(verbs):
-    verb = _add_verb(
-        verbs, "inspect", data_sets.inspect, "say what is in a data set and what is bad"
-    )
-    add_source_arguments(verb)
-    verb.add_argument("--output", default="inspection.html", help="the page to write")
-    verb.add_argument("--split_file", help="look at it under this split")
-    verb.add_argument(
-        "--batch", help="look at this nonfinite_step_N.npz of a run instead"
-    )
-
-
-def _add_split(verbs):
-    verb = _add_verb(
-        verbs, "split", data_sets.split, "choose the images that keep their boxes"
-    )
-    add_source_arguments(verb)
-    verb.add_argument("--output", default="split.json", help="the split to write")
-    verb.add_argument("--percent", type=float, help="share of the boxed images")
-    verb.add_argument("--seed", type=int, default=0)
-    verb.add_argument(
-        "--stratified", action="store_true", help="keep the share of every class"
-    )
-    verb.add_argument(
-        "--from_ids", "--from-ids", help="a file of image ids or names, one a line"
-    )
-    _add_skip_bad(verb)
-
-
-def _add_convert(verbs):
-    verb = _add_verb(
-        verbs, "convert", data_sets.convert, "write a data set in another form"
-    )
-    add_source_arguments(verb)
-    verb.add_argument("--to", choices=("coco", "tfrecord"), required=True)
-    verb.add_argument("--output", required=True, help="a JSON file or a folder")
-    verb.add_argument("--shards", type=int, default=16, help="TFRecord files")
-    verb.add_argument("--split_file", help="drop the boxes that it takes away")
-    _add_skip_bad(verb)
-
-
-def _add_download(verbs):
-    verb = _add_verb(
-        verbs, "download", data_sets.download, "fetch a public data set, resumably"
-    )
-    verb.add_argument("name", choices=("voc2007", "coco2017"))
-    verb.add_argument("--data_dir", required=True, help="the folder to fill")
-    verb.add_argument("--keep_archives", action="store_true")
-
-
-def _add_export(verbs):
-    verb = _add_verb(verbs, "export", runs.export, "write a SavedModel from a run")
-    verb.add_argument("--model_dir", required=True, help="run folder of train.py")
-    verb.add_argument("--output", required=True, help="folder of the SavedModel")
-    verb.add_argument("--checkpoint", help="default: the run's newest")
-    verb.add_argument(
-        "--averaged", action="store_true", help="moving averages of the weights"
-    )
-    verb.add_argument("--gin_bindings", action="append", default=[])
-    verb.add_argument("--ops", choices=("stock", "native"), default="stock")
-
-
-def _add_doctor(verbs):
-    _add_verb(
-        verbs,
-        "doctor",
-        machine.doctor,
-        "check TensorFlow, CUDA and the compiled operations",
-    )
-
-
-def _add_skip_bad(verb):
-    verb.add_argument(
-        "--skip_bad",
-        action="store_true",
-        help="leave out images with problems, and list them, instead of stopping",
-    )
+def _describe_verbs() -> str:
+    lines = []
+    for title, group in GROUPS.items():
+        lines.append(f"{title}:")
+        for name, verb in group.items():
+            lines.append(f"  {name:9} {verb.summary}")
+            lines.append(f"  {'':9}   {verb.example}")
+        lines.append("")
+    return "\n".join([*lines, "ehsod verb --help lists the flags of a verb."])

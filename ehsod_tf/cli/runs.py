@@ -27,19 +27,24 @@ def train(
         strategy, cross_device_ops: see `training.create_strategy`.
     """
     with report_user_errors():
-        from ehsod_tf import training
-        from ehsod_tf.config import format_operative_config
-        from ehsod_tf.runs.training import train_run
+        from ehsod_tf import api, training
 
-        distribution = training.create_strategy(strategy, cross_device_ops)
-        experiment = load_experiment(config, gin_bindings, data_dir, skip_bad)
-        model_dir = model_dir or os.path.join("runs", _stem(config))
+        model_dir = model_dir or api.choose_model_dir(config)
         try:
-            train_run(experiment, model_dir, format_operative_config, distribution)
+            figures = api.train(
+                config,
+                model_dir=model_dir,
+                data_dir=data_dir,
+                bindings=gin_bindings,
+                skip_bad=skip_bad,
+                strategy=strategy,
+                cross_device_ops=cross_device_ops,
+            )
         except training.Interrupted as stop:
             print(stop, file=sys.stderr)
             raise
-    if not training.is_chief(distribution):
+    if not figures:
+        # Another machine of the run writes its folder.
         return
     for name, what in (
         ("report.html", "figures, curves and sample detections"),
@@ -75,6 +80,7 @@ def evaluate(
         ops: "stock" or "native" operations in that SavedModel.
     """
     with report_user_errors():
+        from ehsod_tf.api import load_experiment
         from ehsod_tf.evaluation import format_figures
         from ehsod_tf.runs import data, evaluation, model
         from ehsod_tf.runs.export import export_model
@@ -82,7 +88,9 @@ def evaluate(
 
         _require_writable(output_dir, export)
         config = config or _find_config(model_dir)
-        experiment = load_experiment(config, gin_bindings, data_dir)
+        experiment = load_experiment(
+            config, gin_bindings, data_dir, restores_weights=True
+        )
         checkpoint = checkpoint or model_dir
         image_set = data.load_evaluation_set(experiment, read_class_names(checkpoint))
         detector = model.restore_model(
@@ -111,19 +119,22 @@ def export(
     gin_bindings: Sequence[str] = (),
     ops: str = "stock",
 ) -> None:
-    """Writes a run's newest checkpoint, or another one, as a SavedModel."""
+    """Writes a run's newest checkpoint, or another one, as a SavedModel.
+
+    The data set is not needed: the checkpoint knows its classes.
+    """
     with report_user_errors():
-        from ehsod_tf.runs.data import load_evaluation_set
+        from ehsod_tf.api import load_experiment
         from ehsod_tf.runs.export import export_model
         from ehsod_tf.runs.model import restore_model
         from ehsod_tf.training import read_class_names
 
         _require_writable(None, output)
-        experiment = load_experiment(_find_config(model_dir), gin_bindings)
+        experiment = load_experiment(
+            _find_config(model_dir), gin_bindings, restores_weights=True
+        )
         checkpoint = checkpoint or model_dir
         class_names = read_class_names(checkpoint)
-        if class_names is None:
-            class_names = load_evaluation_set(experiment).class_names
         model = restore_model(
             experiment, checkpoint, len(class_names), averaged=averaged
         )
@@ -131,21 +142,21 @@ def export(
         print(f"{output}: SavedModel")
 
 
-def load_experiment(
-    config: str,
-    gin_bindings: Sequence[str] = (),
-    data_dir: str | None = None,
-    skip_bad: bool = False,
-):
-    """Returns the `Experiment` of a config, with what the flags change in it."""
-    from ehsod_tf.config import load_config
+def report(
+    model_dir: str, gin_bindings: Sequence[str] = (), data_dir: str | None = None
+) -> None:
+    """Writes a run's ``report.html`` again from the files of its folder."""
+    with report_user_errors():
+        from ehsod_tf.api import load_experiment
+        from ehsod_tf.runs.report import remake_report
 
-    bindings = list(gin_bindings)
-    if data_dir is not None:
-        bindings.append(f"DATA_DIR = {data_dir!r}")
-    if skip_bad:
-        bindings.append("Experiment.skip_bad = True")
-    return load_config(config, bindings)
+        config = _find_config(model_dir)
+        experiment = load_experiment(
+            config, gin_bindings, data_dir, restores_weights=True
+        )
+        with open(config, encoding="utf-8") as file:
+            path = remake_report(experiment, model_dir, file.read())
+        print(f"{path}: figures, curves and sample detections")
 
 
 def _require_writable(output_dir, export):
@@ -162,7 +173,3 @@ def _require_writable(output_dir, export):
 
 def _find_config(model_dir):
     return os.path.join(model_dir, "operative_config.gin")
-
-
-def _stem(path):
-    return os.path.splitext(os.path.basename(path))[0]

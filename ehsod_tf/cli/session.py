@@ -1,4 +1,4 @@
-"""What every command has around it: its errors told in one message, and quiet logs."""
+"""What every command has around it: its errors in one message, and quiet logs."""
 
 import contextlib
 import errno

@@ -5,8 +5,6 @@ import os
 from functools import partial
 from typing import NamedTuple
 
-from ehsod_tf.cli.runs import load_experiment
-
 _FORMS = ("coco", "voc", "csv", "folders", "tfrecords")
 
 
@@ -102,6 +100,8 @@ def read_source(source: Source, findings, *, check: bool = True):
     if has_files:
         image_set = _read_files(source, findings)
     else:
+        from ehsod_tf.api import load_experiment
+
         experiment = load_experiment(
             source.config, source.gin_bindings, source.data_dir
         )

@@ -124,7 +124,7 @@ _HEADER_THREADS = 8
 _LONGEST_NAME = 500
 
 _TOO_MANY_PIXELS = (
-    f"the header tells of more than {MAX_PIXELS:,} pixels, which could exhaust the "
+    f"the header states more than {MAX_PIXELS:,} pixels, which could exhaust the "
     "memory; make the image smaller"
 )
 
@@ -169,7 +169,7 @@ def find_path_fault(name: str) -> str | None:
 
 
 def is_plain_text(text: str) -> bool:
-    """Tells whether a text can be printed on one line.
+    """Returns whether a text can be printed on one line.
 
     It cannot with control characters and separators of lines, nor with the half
     characters (surrogates) that stand for bytes of a file name that are not UTF-8.

@@ -1,4 +1,4 @@
-"""What reading and checking a data set turns up, and how it is told.
+"""What reading and checking a data set finds wrong, and how it is reported.
 
 Readers and checks write into a `Findings`. A record that is wrong takes its whole image
 out of the set: an image that lost one of its boxes would teach that the object is

@@ -1,7 +1,7 @@
 """How good the boxes are that a teacher gives to weak images, where the truth is known.
 
 In an experiment the weak images are images with boxes that the split holds back. These
-boxes are no loss's business, but they tell how often the teacher is right.
+boxes are no loss's business, but they say how often the teacher is right.
 """
 
 from collections.abc import Callable, Iterable

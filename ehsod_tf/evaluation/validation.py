@@ -41,7 +41,7 @@ def check_ground_truth(image_set: ImageSet) -> None:
         image = int(np.searchsorted(image_set.row_splits, row, side="right")) - 1
         raise DataError(
             f"{image_set.image_names[image]}: ground-truth box {boxes[row].tolist()} "
-            f"of area {image_set.areas[row]} is not finite or lies inside out; mend "
+            f"of area {image_set.areas[row]} is not finite or lies inside out; correct "
             "the annotation"
         )
 

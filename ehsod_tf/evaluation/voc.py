@@ -99,7 +99,7 @@ def _mean_of(per_class, figure):
 
 
 def _match(image_set, results):
-    """Tells which detections find an object first, and which count at all; [n] bool."""
+    """[n] bool each: detections that find an object first, and those that count."""
     objects, ious = _find_nearest(image_set, results)
     overlaps = ious >= IOU_THRESHOLD
     ignored = np.zeros_like(overlaps)

@@ -139,7 +139,7 @@ class Experiment:
                 f"Experiment.longer_side ({self.longer_side}) is below shorter_side "
                 f"({self.shorter_side})"
             )
-        # Wrong settings are to be told before the data are read.
+        # Wrong settings are to be named before the data are read.
         self.create_augmentation()
 
     def list_fixed_settings(self) -> dict:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from ehsod_tf import data, evaluation, training, visualization
+from ehsod_tf import data, evaluation, training
 from ehsod_tf.modeling import Ehsod
 from ehsod_tf.runs.data import (
     RunData,
@@ -22,6 +22,7 @@ from ehsod_tf.runs.data import (
 from ehsod_tf.runs.evaluation import Evaluator
 from ehsod_tf.runs.export import export_model
 from ehsod_tf.runs.model import create_model, warn_of_scale
+from ehsod_tf.runs.report import write_report
 from ehsod_tf.runs.settings import Experiment
 
 _SHOWN_PROBLEMS = 10
@@ -63,7 +64,7 @@ def _train_and_report(experiment, model_dir, config_text, strategy) -> dict:
     findings = data.Findings()
     run_data = load_data(experiment, findings)
     if is_chief:
-        _tell_findings(findings, model_dir)
+        _print_findings(findings, model_dir)
         print(data.describe_supervision(run_data.training_set), flush=True)
         if findings.unannotated:
             print(findings.describe_unannotated(), flush=True)
@@ -92,13 +93,12 @@ def _train_and_report(experiment, model_dir, config_text, strategy) -> dict:
         )
     # Once more, now that everything has been called and recorded.
     _write_text(os.path.join(model_dir, "operative_config.gin"), config_text())
-    visualization.write_report(
-        os.path.join(model_dir, "report.html"),
-        title=os.path.basename(os.path.abspath(model_dir)),
+    write_report(
+        model_dir,
+        run_data=run_data,
         figures=evaluator.figures,
+        results=evaluator.results,
         history=history,
-        supervision_text=data.describe_supervision(run_data.training_set),
-        samples=visualization.draw_samples(run_data.evaluation_set, evaluator.results),
         config_text=config_text(),
     )
     return evaluator.figures
@@ -204,7 +204,7 @@ def _describe_transfer(path, transfer) -> str:
     return f"{text}; new for these classes: {', '.join(transfer.remade)}"
 
 
-def _tell_findings(findings: data.Findings, model_dir: str) -> None:
+def _print_findings(findings: data.Findings, model_dir: str) -> None:
     """Prints the notes, and where the list of all that was left out lies."""
     for note in findings.notes:
         print(f"note: {note}")
@@ -218,7 +218,7 @@ def _tell_findings(findings: data.Findings, model_dir: str) -> None:
         for problem in data.merge_equal(findings.problems)[:_SHOWN_PROBLEMS]:
             print(f"  {problem}")
     elif os.path.exists(path):
-        # Of an earlier start, before the data were mended.
+        # Of an earlier start, before the data were corrected.
         os.remove(path)
 
 

@@ -205,5 +205,5 @@ def _naming(path):
     except (OSError, tf.errors.OpError) as error:
         raise DataError(
             f"cannot write the checkpoint {path}: {get_first_line(error)}; make room "
-            "or mend the disk, and start the run again to go on"
+            "or repair the disk, and start the run again to go on"
         ) from error

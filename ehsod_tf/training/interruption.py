@@ -38,7 +38,7 @@ class StopSignals:
     """Takes note of SIGTERM and SIGINT while it is entered; see `raise_if_received`.
 
     A further SIGINT ends the process at once. Outside the main thread, where Python
-    does not allow handlers, and for a signal that the process was told to ignore (as
+    does not allow handlers, and for a signal that the process was set to ignore (as
     under nohup), everything stays as it is.
     """
 

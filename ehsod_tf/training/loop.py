@@ -205,7 +205,7 @@ def make_step(
 
 @contextlib.contextmanager
 def _begun(callbacks):
-    """Tells callbacks of the end also where a signal is what ends the training."""
+    """Calls the end of the callbacks also where a signal is what ends the training."""
     callbacks.on_train_begin()
     try:
         yield

@@ -76,7 +76,7 @@ def read_class_names(path: str) -> tuple[str, ...] | None:
     """Returns the classes of the run that saved a checkpoint, in their order.
 
     Args:
-        path: see `find_checkpoint`, which tells of the errors too.
+        path: see `find_checkpoint`, which has the errors too.
 
     Returns:
         None if the checkpoint does not say.

@@ -8,6 +8,10 @@ from ehsod_tf.visualization.batch_page import (
 from ehsod_tf.visualization.drawing import draw_boxes
 from ehsod_tf.visualization.inspection import write_inspection
 from ehsod_tf.visualization.inspection_text import format_inspection
+from ehsod_tf.visualization.prediction_page import (
+    make_prediction_card,
+    write_prediction_page,
+)
 from ehsod_tf.visualization.report import Sample, write_report
 from ehsod_tf.visualization.samples import draw_samples
 
@@ -18,7 +22,9 @@ __all__ = [
     "draw_samples",
     "format_batch",
     "format_inspection",
+    "make_prediction_card",
     "write_batch_page",
     "write_inspection",
+    "write_prediction_page",
     "write_report",
 ]

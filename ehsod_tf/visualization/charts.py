@@ -34,8 +34,8 @@ class Series(NamedTuple):
 def draw_line_chart(title: str, series: Sequence[Series], x_name: str) -> str:
     """Draws lines over a common axis, the y axis from 0.
 
-    Each point tells its value to the mouse. The last value of each line stands beside
-    the line's name.
+    Each point shows its value under the mouse. The last value of each line stands
+    beside the line's name.
 
     Args:
         title: heading of the chart.

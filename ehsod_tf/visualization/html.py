@@ -32,7 +32,7 @@ class Bar(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """A cell of a heat map: text, shade in [0, 1], and what the mouse is told."""
+    """A cell of a heat map: text, shade in [0, 1], and a text under the mouse."""
 
     text: str
     shade: float

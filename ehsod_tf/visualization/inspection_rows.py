@@ -70,7 +70,7 @@ def rank_classes(summary, count: int) -> list[int]:
 def rank_pairs(summary, count: int) -> list[Pair]:
     """Returns the `count` pairs that most often come together if either does.
 
-    Classes that never come apart cannot be told apart by image labels.
+    Classes that never come apart cannot be separated by image labels.
     """
     both = np.triu(summary.co_occurrence, k=1)
     firsts, seconds = np.nonzero(both)

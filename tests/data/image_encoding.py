@@ -30,7 +30,7 @@ def encode_png(
     """Returns a PNG of [H, W, ...] big-endian values; its header may lie on the size.
 
     Args:
-        size: (height, width) that the header tells of, if not that of the values.
+        size: (height, width) that the header states, if not that of the values.
     """
     rows = b"".join(b"\0" + row.tobytes() for row in values)
     return _make_png(size or values.shape[:2], depth, colour_type, rows)

@@ -1,6 +1,6 @@
 """Checks of image files: would each be decoded to the pixels that its boxes mean?
 
-Headers and last bytes tell nearly all of it at a fraction of the cost of decoding.
+Headers and last bytes show nearly all of it at a fraction of the cost of decoding.
 Pixels are decoded, by the op that training uses, where those do not or on request.
 """
 
@@ -125,7 +125,7 @@ class _FieldError(DataError):
 
 
 def _check_header(path: str, header: Header, height: int, width: int) -> bool:
-    """Returns whether only decoding will tell if the file is sound.
+    """Returns whether only decoding can show if the file is sound.
 
     Raises:
         DataError: the file cannot mean what the annotation says, or decoding it would
@@ -151,7 +151,7 @@ def _check_header(path: str, header: Header, height: int, width: int) -> bool:
         return b"IEND\xaeB`\x82" not in tail
     if header.format == "GIF":
         # The decoder gives the first frame, which may be smaller than the canvas that
-        # the header tells of. GIFs are few and small.
+        # the header states. GIFs are few and small.
         return True
     if header.format == "BMP":
         _check_bmp(header, head, file_size)
@@ -200,7 +200,7 @@ def _check_cmyk(content: bytes) -> None:
 
 
 def _is_usual_jpeg(file: BinaryIO) -> bool:
-    """Tells whether a JPEG is baseline, extended or progressive, with Huffman codes.
+    """Returns whether a JPEG is baseline, extended or progressive, with Huffman codes.
 
     Of the standard's other ten processes libjpeg reads some, depending on its build.
     """

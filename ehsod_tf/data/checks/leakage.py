@@ -28,7 +28,7 @@ def leave_out_shared_images(
     read are nobody's copy; `validate` names them.
 
     Args:
-        training_set, evaluation_set: what is to be told apart.
+        training_set, evaluation_set: the sets to be compared.
         findings: takes the problems, and a note about copies within the training set.
 
     Raises:

@@ -94,7 +94,7 @@ def _check_boxes(image_set: ImageSet, found: Findings) -> np.ndarray:
     sizes = image_set.sizes[image_of_box].astype(np.float64)
     is_target = ~image_set.ignored
     infinite = ~np.isfinite(boxes).all(axis=1)
-    # Infinite minus infinite is no number; such a box is told of as infinite.
+    # Infinite minus infinite is no number; such a box is reported as infinite.
     finite_boxes = np.where(infinite[:, None], 0.0, boxes)
     extents = finite_boxes[:, 2:] - finite_boxes[:, :2]
     # A crowd or difficult object is no target, so a flat box does no harm there.

@@ -2,7 +2,7 @@
 
 They are those of ``tf.random.stateless_uniform`` with the seed pair (seed, position),
 to the bit. They are made here in NumPy, before the run, because TensorFlow can only
-make them one by one inside tf.data, where a draw for each image is felt.
+make them one by one inside tf.data, where a draw for each image costs time.
 """
 
 import numpy as np

@@ -27,7 +27,7 @@ def read_image(
     """
     image = decode_image(tf.io.read_file(path), png_bits)
     # The operation itself: tf.debugging.Assert would wrap it into a conditional, whose
-    # cost is felt beside a small JPEG.
+    # cost counts beside a small JPEG.
     tf.raw_ops.Assert(
         condition=tf.reduce_all(tf.shape(image)[:2] == size),
         data=["image file and annotation disagree on the size of", path],
@@ -36,7 +36,7 @@ def read_image(
 
 
 def find_unreadable_images(image_set: ImageSet, rows: Iterable[int]) -> list[Problem]:
-    """Decodes images of the given rows and tells which of them cannot be read.
+    """Decodes images of the given rows and says which of them cannot be read.
 
     Returns:
         One problem for each file that is missing, cannot be decoded, or has another

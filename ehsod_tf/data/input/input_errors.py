@@ -37,7 +37,7 @@ def explain_input_error(image_set: ImageSet, step: int, **plan_arguments) -> Non
 def name_unreadable_images(
     batches: Iterable[Batch], image_set: ImageSet
 ) -> Iterator[Batch]:
-    """Yields the batches, and tells of the files if one cannot be had.
+    """Yields the batches, and names the files if one cannot be made.
 
     Args:
         batches: made of the image set.

@@ -1,7 +1,7 @@
 """From an `ImageSet` to batches: tf.data from end to end.
 
 Pixels are read, decoded, resized, flipped and padded image by image, in parallel, and
-nothing else is done there: beside a small JPEG every further operation is felt. What is
+nothing else is done there: beside a small JPEG every further operation costs. What is
 known of the images joins them a whole batch at a time, in `collation`. Augmentation
 that moves pixels is part of the resizing; see `data.augmentation`.
 """

@@ -193,7 +193,7 @@ def _join_lines(rows: list[_Row], path: str, findings: Findings) -> list[_Row]:
 def _check_labels(
     row: _Row, class_names: tuple[str, ...], path: str, findings: Findings
 ) -> bool:
-    """Tells whether the labels are known and do not contradict each other."""
+    """Returns whether the labels are known and do not contradict each other."""
     record = f"line {row.line}"
     for field, labels in (("labels", row.labels), ("absent_labels", row.absent_labels)):
         for label in labels:

@@ -178,6 +178,6 @@ def _rank_extension(extension: str) -> tuple[int, str]:
 def _list_folder(folder: str) -> list[str]:
     try:
         return os.listdir(folder)
-    # What is missing is missed, and told, by name.
+    # What is missing is reported by name.
     except (OSError, ValueError):
         return []

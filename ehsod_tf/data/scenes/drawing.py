@@ -1,6 +1,6 @@
 """Shapes, textures and backgrounds of the quickstart scenes.
 
-Colours are float32 RGB in [0, 1]. A class is told by its outline and its texture. Its
+Colours are float32 RGB in [0, 1]. A class is known by its outline and its texture. Its
 colours centre on a hue of its own but spread so widely that neighbours overlap: a hint,
 as colour is for buses and horses, which lets a small network learn within minutes.
 """

@@ -39,7 +39,7 @@ def split_from_ids(image_set: ImageSet, path: str | os.PathLike) -> Split:
     Raises:
         DataError: the file cannot be read or names no image; or it names an image that
             the set lacks, that has no boxes, that was named before, or that could be
-            either of two. All entries that are wrong are told together.
+            either of two. All entries that are wrong are named together.
     """
     path = os.fspath(path)
     text = read_text(path)

@@ -27,7 +27,7 @@ class RecordError(Exception):
 
 
 class ImageRecord(NamedTuple):
-    """What a record tells of its image.
+    """What a record says of its image.
 
     Attributes:
         image_id: the source id, or made of the file name where that is no integer.
@@ -191,7 +191,7 @@ def _read_column(features, name: str, kind: str, count: int) -> np.ndarray:
 
 
 def _unnormalise(shares: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Returns boxes in pixels, without the rounding error where it can be told."""
+    """Returns boxes in pixels, without the rounding error where it can be seen."""
     sides = np.tile(size, 2)
     boxes = shares * sides
     hundredths = np.round(boxes, 2)

@@ -78,7 +78,7 @@ def flip_bit(content: bytes, position: int) -> bytes:
 
 
 def replace_frame(jpeg: bytes, marker: int, bits: int) -> bytes:
-    """Returns the JPEG with a header that tells of another process or depth."""
+    """Returns the JPEG with a header that states another process or depth."""
     start = jpeg.index(b"\xff\xc0")
     changed = bytearray(jpeg)
     changed[start + 1], changed[start + 4] = marker, bits
@@ -153,7 +153,7 @@ BOMBS = [
     case(
         f"PNG of {size[1]} x {size[0]} pixels by its header",
         encode_png(PIXELS, 8, 2, size),
-        ": the header tells of more than 89,478,485 pixels",
+        ": the header states more than 89,478,485 pixels",
     )
     for size in ((10_000, 10_000), (20_000, 20_000), (2**31 - 1, 2**31 - 1))
 ]

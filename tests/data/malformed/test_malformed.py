@@ -57,10 +57,10 @@ def test_lenient_reading_counts_and_leaves_out(case, tmp_path):
             assert_message(case, str(error.value))
             return
         image_set = case.read(tmp_path, findings)
-    told = [str(problem) for problem in findings.problems]
-    assert tuple(image_set.image_names) == case.kept, told
-    assert len(told) == case.num_problems, told
-    assert_message(case, "\n".join(told))
+    named = [str(problem) for problem in findings.problems]
+    assert tuple(image_set.image_names) == case.kept, named
+    assert len(named) == case.num_problems, named
+    assert_message(case, "\n".join(named))
 
 
 def assert_message(case, message):

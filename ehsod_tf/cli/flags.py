@@ -1,0 +1,162 @@
+"""The flags of the verbs. Each name is that of an argument of the verb's function."""
+
+import argparse
+
+from ehsod_tf.cli.sources import add_source_arguments
+
+Parser = argparse.ArgumentParser
+
+
+def add_none(parser: Parser) -> None:
+    """A verb without flags."""
+
+
+def add_download(parser: Parser) -> None:
+    parser.add_argument("name", choices=("voc2007", "coco2017"))
+    parser.add_argument("--data_dir", required=True, help="the folder to fill")
+    parser.add_argument("--keep_archives", action="store_true")
+
+
+def add_inspect(parser: Parser) -> None:
+    add_source_arguments(parser)
+    parser.add_argument("--output", default="inspection.html", help="the page to write")
+    parser.add_argument("--split_file", help="look at it under this split")
+    parser.add_argument(
+        "--batch", help="look at this nonfinite_step_N.npz of a run instead"
+    )
+
+
+def add_split(parser: Parser) -> None:
+    add_source_arguments(parser)
+    parser.add_argument("--output", default="split.json", help="the split to write")
+    parser.add_argument("--percent", type=float, help="share of the boxed images")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--stratified", action="store_true", help="keep the share of every class"
+    )
+    parser.add_argument(
+        "--from_ids", "--from-ids", help="a file of image ids or names, one a line"
+    )
+    _add_skip_bad(parser)
+
+
+def add_convert(parser: Parser) -> None:
+    add_source_arguments(parser)
+    parser.add_argument("--to", choices=("coco", "tfrecord"), required=True)
+    parser.add_argument("--output", required=True, help="a JSON file or a folder")
+    parser.add_argument("--shards", type=int, default=16, help="TFRecord files")
+    parser.add_argument("--split_file", help="drop the boxes that it takes away")
+    _add_skip_bad(parser)
+
+
+def add_train(parser: Parser) -> None:
+    parser.add_argument(
+        "--config", required=True, help="a .gin file, or a name such as quickstart"
+    )
+    parser.add_argument("--model_dir", help="run folder; default: runs/<config name>")
+    _add_overrides(parser)
+    _add_skip_bad(parser)
+    parser.add_argument(
+        "--strategy",
+        choices=("auto", "mirrored", "multi_worker"),
+        default="auto",
+        help="all devices of this machine, or all machines of TF_CONFIG",
+    )
+    parser.add_argument(
+        "--cross_device_ops",
+        choices=("auto", "nccl", "hierarchical"),
+        default="auto",
+        help="how the gradients of several devices are summed",
+    )
+
+
+def add_evaluate(parser: Parser) -> None:
+    _add_run(parser)
+    parser.add_argument("--config", help="default: the run's own operative_config.gin")
+    _add_overrides(parser)
+    _add_weights(parser)
+    parser.add_argument("--output_dir", help="for metrics.json and detections.json")
+    parser.add_argument("--export", help="also write a SavedModel to this folder")
+    _add_ops(parser)
+
+
+def add_report(parser: Parser) -> None:
+    _add_run(parser)
+    _add_overrides(parser)
+
+
+def add_predict(parser: Parser) -> None:
+    parser.add_argument("model", help="a run folder, a checkpoint or a SavedModel")
+    parser.add_argument(
+        "images",
+        nargs="+",
+        help="files, folders (such as the frames of a video) or patterns",
+    )
+    parser.add_argument("--output", default="predictions", help="the folder to fill")
+    parser.add_argument(
+        "--score_threshold",
+        type=float,
+        default=0.3,
+        help="weaker detections are left out (default: 0.3)",
+    )
+    _add_averaged(parser)
+    parser.add_argument(
+        "--no_pictures",
+        dest="pictures",
+        action="store_false",
+        help="write the COCO results only",
+    )
+
+
+def add_export(parser: Parser) -> None:
+    _add_run(parser)
+    parser.add_argument("--output", required=True, help="folder of the SavedModel")
+    _add_weights(parser)
+    _add_bindings(parser)
+    _add_ops(parser)
+
+
+def _add_run(parser):
+    parser.add_argument("--model_dir", required=True, help="the run folder")
+
+
+def _add_overrides(parser):
+    _add_bindings(parser)
+    parser.add_argument("--data_dir", help="folder of the data set; sets DATA_DIR")
+
+
+def _add_bindings(parser):
+    parser.add_argument(
+        "--gin_bindings",
+        action="append",
+        default=[],
+        help="a line of configuration; may be repeated",
+    )
+
+
+def _add_weights(parser):
+    parser.add_argument("--checkpoint", help="default: the run's newest")
+    _add_averaged(parser)
+
+
+def _add_averaged(parser):
+    parser.add_argument(
+        "--averaged", action="store_true", help="take the moving averages of weights"
+    )
+
+
+def _add_ops(parser):
+    parser.add_argument(
+        "--ops",
+        choices=("stock", "native"),
+        default="stock",
+        help="operations of the SavedModel (default: stock)",
+    )
+
+
+def _add_skip_bad(parser):
+    parser.add_argument(
+        "--skip_bad",
+        action="store_true",
+        help="leave out images with problems, and list them, instead of stopping",
+    )

@@ -1,0 +1,110 @@
+"""`ehsod predict`: a trained detector on image files."""
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+
+from ehsod_tf.cli.session import report_user_errors
+
+# A page of more pictures would be slow to open.
+_PAGE_IMAGES = 200
+
+
+def predict(
+    model: str,
+    images: Sequence[str],
+    output: str = "predictions",
+    score_threshold: float = 0.3,
+    averaged: bool = False,
+    pictures: bool = True,
+) -> None:
+    """Writes what is found on images: COCO results, drawn pictures and a page.
+
+    A file that cannot be read is passed over, counted and named; exit status 1 then.
+
+    Args:
+        model: a run folder, a checkpoint or a SavedModel.
+        images: files, folders or patterns.
+        output: the folder to write to.
+        score_threshold: weaker detections are left out.
+        averaged: take the moving averages of the weights.
+        pictures: write the pictures and the page too.
+    """
+    with report_user_errors():
+        from tqdm import tqdm
+
+        from ehsod_tf import prediction
+        from ehsod_tf.errors import DataError
+
+        paths = prediction.list_images(images)
+        detector = prediction.load(model, averaged=averaged)
+        gallery = _Gallery(output, detector) if pictures else None
+        found, unreadable = [], []
+        start = time.perf_counter()
+        for path in tqdm(paths, unit="image", dynamic_ncols=True):
+            try:
+                found.append(detector.predict_one(path, score_threshold))
+            except DataError as error:
+                unreadable.append(str(error))
+                continue
+            if gallery:
+                gallery.add(found[-1])
+        seconds = time.perf_counter() - start
+        os.makedirs(output, exist_ok=True)
+        results = os.path.join(output, "detections.json")
+        prediction.write_predictions(results, found)
+        print(
+            f"{len(found)} images, {sum(map(len, found))} detections, "
+            f"{len(found) / seconds:.1f} images/s"
+        )
+        print(f"{results}: COCO results")
+        if gallery:
+            gallery.finish()
+    for reason in unreadable:
+        print(f"unreadable: {reason}", file=sys.stderr)
+    if unreadable:
+        print(f"{len(unreadable)} of {len(paths)} files unreadable", file=sys.stderr)
+        sys.exit(1)
+
+
+class _Gallery:
+    """Drawn pictures in a folder, and a page of the first of them."""
+
+    def __init__(self, output, detector):
+        from ehsod_tf.visualization import make_prediction_card
+
+        self._make_card = make_prediction_card
+        self._output = output
+        self._folder = os.path.join(output, "pictures")
+        os.makedirs(self._folder, exist_ok=True)
+        self._detector = detector
+        self._names: set[str] = set()
+        self._cards = []
+
+    def add(self, found):
+        picture = self._detector.draw(found.path, found, score_threshold=0.0)
+        name = self._choose_name(found.path)
+        picture.save(os.path.join(self._folder, name), quality=92)
+        if len(self._cards) < _PAGE_IMAGES:
+            self._cards.append(
+                self._make_card(found.path, picture, found.classes, found.class_names)
+            )
+
+    def finish(self):
+        from ehsod_tf.visualization import write_prediction_page
+
+        page = os.path.join(self._output, "index.html")
+        write_prediction_page(page, "Predictions", self._cards, len(self._names))
+        print(f"{self._folder}: the images with boxes drawn")
+        print(f"{page}: the same on a page")
+
+    def _choose_name(self, path):
+        """A name that no earlier image of another folder has taken."""
+        stem = os.path.splitext(os.path.basename(path))[0]
+        name, number = f"{stem}.jpg", 1
+        while name in self._names:
+            number += 1
+            name = f"{stem}_{number}.jpg"
+        self._names.add(name)
+        return name
