@@ -55,8 +55,18 @@ _CONFIG_FOLDERS = (
     os.path.join(_PACKAGE, "configs"),
     os.path.join(os.path.dirname(_PACKAGE), "configs"),
 )
-for _folder in _CONFIG_FOLDERS:
-    gin.add_config_file_search_path(_folder)
+
+
+def _open_config(path: str):
+    return open(config_checks.find_file(path, _CONFIG_FOLDERS), encoding="utf-8")
+
+
+def _has_config(path: str) -> bool:
+    return config_checks.find_file(path, _CONFIG_FOLDERS) is not None
+
+
+# In front of gin's own readers: one of these takes "data/…" for a Python package.
+gin.config._FILE_READERS.insert(0, (_open_config, _has_config))
 
 
 def load_config(config: str, bindings: Sequence[str] = ()) -> Experiment:

@@ -98,9 +98,14 @@ def read_settings(
     return settings, modules
 
 
+def find_file(path: str, folders: Sequence[str]) -> str | None:
+    """The place of a file, from the working directory or from one of `folders`."""
+    places = (path, *(os.path.join(folder, path) for folder in folders))
+    return next((place for place in places if os.path.isfile(place)), None)
+
+
 def _read_file(path, parents, settings, modules, folders):
-    places = [path, *(os.path.join(folder, path) for folder in folders)]
-    path = next((place for place in places if os.path.isfile(place)), path)
+    path = find_file(path, folders) or path
     if path in parents:
         raise ConfigError(f"{path} includes itself")
     try:

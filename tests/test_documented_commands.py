@@ -28,13 +28,24 @@ def list_commands():
     """(page, words) of every command of ours, its continued lines joined."""
     for page in PAGES:
         text = (ROOT / page).read_text(encoding="utf-8").replace("\\\n", " ")
-        # A table or a sentence may name a command in short; a line of its own is one.
-        for line in re.findall(r"^ *((?:ehsod|python) [^`|]*)$", text, re.M):
+        for line in list_code_lines(text):
+            if not re.match(r"(ehsod|python \S+\.py) ", line) or "…" in line:
+                continue
             words = shlex.split(line)
             if words[0] == "ehsod":
                 yield pathlib.Path(page).name, words[1:]
             elif words[1] in SCRIPTS:
                 yield pathlib.Path(page).name, [SCRIPTS[words[1]], *words[2:]]
+
+
+def list_code_lines(text):
+    """Lines of fenced and of indented blocks."""
+    is_fenced = False
+    for line in text.splitlines():
+        if line.startswith("```"):
+            is_fenced = not is_fenced
+        elif is_fenced or line.startswith("    "):
+            yield line.strip()
 
 
 COMMANDS = list(list_commands())
