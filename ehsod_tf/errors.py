@@ -9,6 +9,10 @@ class DataError(EhsodError):
     """An image, an annotation or a data-set folder is not what it should be."""
 
 
+class CheckpointError(EhsodError):
+    """A checkpoint is damaged, or cannot be written."""
+
+
 class ConfigError(EhsodError):
     """A configuration is missing, misspelt, or has a value of the wrong kind."""
 

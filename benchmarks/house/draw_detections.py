@@ -12,7 +12,7 @@ import ehsod_tf
 from ehsod_tf.visualization import draw_boxes
 
 ROOT = pathlib.Path(__file__).parents[2]
-_SIDE, _GAP = 320, 8
+_HEIGHT, _GAP = 260, 8
 
 
 def main():
@@ -28,11 +28,12 @@ def main():
     # Spread over the folder, so that the picture is no choice of the best ones.
     step = max(1, len(found) // arguments.count)
     pictures = [draw(detector, one) for one in found[::step][: arguments.count]]
-    sheet = Image.new(
-        "RGB", (len(pictures) * (_SIDE + _GAP) - _GAP, _SIDE), (255, 255, 255)
-    )
-    for place, picture in enumerate(pictures):
-        sheet.paste(picture, (place * (_SIDE + _GAP), 0))
+    width = sum(picture.width + _GAP for picture in pictures) - _GAP
+    sheet = Image.new("RGB", (width, _HEIGHT), (255, 255, 255))
+    left = 0
+    for picture in pictures:
+        sheet.paste(picture, (left, 0))
+        left += picture.width + _GAP
     pathlib.Path(arguments.output).parent.mkdir(parents=True, exist_ok=True)
     sheet.save(arguments.output, quality=88)
 
@@ -41,7 +42,7 @@ def draw(detector, prediction) -> Image.Image:
     """An image with its boxes, magnified so that labels do not hide the objects."""
     with Image.open(prediction.path) as file:
         image = file.convert("RGB")
-        zoom = _SIDE / max(image.size)
+        zoom = _HEIGHT / image.height
         image = image.resize([round(zoom * side) for side in image.size])
     return Image.fromarray(
         draw_boxes(

@@ -47,7 +47,8 @@ def non_max_suppression(
         num_valid: [B] int32, how many indices are not padding.
 
     Raises:
-        ConfigError: an argument's value, shape or type is not as above.
+        ConfigError: a setting is not as above.
+        ValueError: a tensor's shape or type is not as above.
         NativeOpsUnavailableError: `backend` is "native" and there are no native ops.
     """
     _check_settings(iou_threshold, max_outputs, score_threshold)
@@ -91,9 +92,9 @@ def _is_number(value):
 
 def _check_tensor(name, tensor, dtype, shape):
     if tensor.dtype != dtype:
-        raise ConfigError(f"{name}: of type {tensor.dtype.name}, must be {dtype.name}.")
+        raise ValueError(f"{name}: of type {tensor.dtype.name}, must be {dtype.name}.")
     if not tensor.shape.is_compatible_with(shape):
-        raise ConfigError(
+        raise ValueError(
             f"{name}: shape {tensor.shape}, must be {tf.TensorShape(shape)}."
         )
 

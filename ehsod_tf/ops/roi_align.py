@@ -40,7 +40,8 @@ def multilevel_roi_align(
         [B, N, S, S, C] of the features' type, accumulated in float32.
 
     Raises:
-        ConfigError: an argument's value, shape or type is not as above.
+        ConfigError: a setting is not as above.
+        ValueError: a tensor's shape or type is not as above.
         NativeOpsUnavailableError: `backend` is "native" and there are no native ops.
     """
     levels = _check_levels(features)
@@ -83,18 +84,18 @@ def _check_tensors(features, boxes):
     dtypes = {tensor.dtype for tensor in features.values()}
     if len(dtypes) > 1 or not dtypes <= set(FEATURE_DTYPES):
         names = ", ".join(sorted(dtype.name for dtype in dtypes))
-        raise ConfigError(
+        raise ValueError(
             f"features: of type {names}; all must be float32, bfloat16 or float16."
         )
     for level, tensor in features.items():
         if not tensor.shape.is_compatible_with([None] * 4):
-            raise ConfigError(
+            raise ValueError(
                 f"features[{level}]: shape {tensor.shape}, must be [B, H, W, C]."
             )
     if boxes.dtype != tf.float32:
-        raise ConfigError(f"boxes: of type {boxes.dtype.name}, must be float32.")
+        raise ValueError(f"boxes: of type {boxes.dtype.name}, must be float32.")
     if not boxes.shape.is_compatible_with([None, None, 4]):
-        raise ConfigError(f"boxes: shape {boxes.shape}, must be [B, N, 4].")
+        raise ValueError(f"boxes: shape {boxes.shape}, must be [B, N, 4].")
 
 
 @tf.RegisterGradient("EhsodMultilevelRoiAlign")

@@ -27,7 +27,7 @@ def load(path: str | os.PathLike, *, averaged: bool = False) -> Detector:
 
     Raises:
         ConfigError: there is no detector at `path`.
-        DataError: it is damaged.
+        CheckpointError, DataError: it is damaged.
     """
     path = os.fspath(path)
     if os.path.isfile(os.path.join(path, _SAVED_MODEL_FILE)):

@@ -15,7 +15,7 @@ import re
 import shutil
 from collections.abc import Iterator
 
-from ehsod_tf.errors import DataError
+from ehsod_tf.errors import CheckpointError
 
 MANIFEST = "manifest.json"
 _SAVING = "saving-"
@@ -65,7 +65,7 @@ def copy_folder(source: str, target: str) -> None:
     """Copies a checkpoint, checked before, in the way of `replace_folder`.
 
     Raises:
-        DataError: the source is damaged.
+        CheckpointError: the source is damaged.
     """
     check_folder(source)
     with replace_folder(target) as fresh:
@@ -86,20 +86,22 @@ def check_folder(path: str) -> None:
     """Compares the files of a checkpoint with its manifest.
 
     Raises:
-        DataError: a file is missing, has another size or another content.
+        CheckpointError: a file is missing, has another size or another content.
     """
     for name, wanted in _read_manifest(path).items():
         file = os.path.join(path, name)
         try:
             size = os.path.getsize(file)
             if size != wanted["size"]:
-                raise DataError(
+                raise CheckpointError(
                     f"{file} has {size} bytes, its manifest says {wanted['size']}"
                 )
             if _hash_file(file) != wanted["sha256"]:
-                raise DataError(f"{file} differs from the checksum in its manifest")
+                raise CheckpointError(
+                    f"{file} differs from the checksum in its manifest"
+                )
         except OSError as error:
-            raise DataError(f"{file}: {error.strerror}") from error
+            raise CheckpointError(f"{file}: {error.strerror}") from error
 
 
 def _write_manifest(folder):
@@ -116,7 +118,7 @@ def _write_manifest(folder):
 
 
 def _read_manifest(path):
-    """Returns the files of a checkpoint, or raises a `DataError`."""
+    """Returns the files of a checkpoint, or raises a `CheckpointError`."""
     manifest = os.path.join(path, MANIFEST)
     try:
         with open(manifest, encoding="utf-8") as file:
@@ -126,10 +128,10 @@ def _read_manifest(path):
             for name, entry in files.items()
         }
     except OSError as error:
-        raise DataError(f"{manifest}: {error.strerror}") from error
+        raise CheckpointError(f"{manifest}: {error.strerror}") from error
     # Of every kind: text that is not UTF-8, not JSON, or JSON of another shape.
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(
+        raise CheckpointError(
             f"{manifest} is damaged ({type(error).__name__}: {error})"
         ) from error
 

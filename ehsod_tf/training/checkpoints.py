@@ -20,7 +20,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from ehsod_tf.errors import ConfigError, DataError
+from ehsod_tf.errors import CheckpointError, ConfigError
 from ehsod_tf.training import checkpoint_folders as folders
 from ehsod_tf.training.identity import describe_variables, require_same_settings
 from ehsod_tf.training.restoration import (
@@ -109,7 +109,7 @@ class Checkpoints:
             progress: what else the run needs in order to go on; must survive JSON.
 
         Raises:
-            DataError: the disk is full, or cannot be written for another reason.
+            CheckpointError: the disk is full, or cannot be written for another reason.
         """
         path = self._locate(f"step-{step}")
         self.progress = dict(progress or {})
@@ -140,7 +140,7 @@ class Checkpoints:
 
         Raises:
             ConfigError: the figures do not have the metric.
-            DataError: as `save`.
+            CheckpointError: as `save`.
         """
         metric = self._best_metric
         if metric is None:
@@ -172,7 +172,7 @@ class Checkpoints:
         Raises:
             ConfigError: the checkpoint is of another model or optimizer, or of a run
                 with other settings.
-            DataError: there are checkpoints, but all are damaged.
+            CheckpointError: there are checkpoints, but all are damaged.
         """
         path = find_newest(self._directory)
         if path is None:
@@ -203,7 +203,7 @@ def _naming(path):
     try:
         yield
     except (OSError, tf.errors.OpError) as error:
-        raise DataError(
+        raise CheckpointError(
             f"cannot write the checkpoint {path}: {get_first_line(error)}; make room "
             "or repair the disk, and start the run again to go on"
         ) from error

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 from absl import logging
 
-from ehsod_tf.errors import ConfigError, DataError
+from ehsod_tf.errors import CheckpointError, ConfigError
 from ehsod_tf.training import checkpoint_folders as folders
 from ehsod_tf.training.identity import require_same_variables
 
@@ -34,7 +34,7 @@ def restore_weights(model: keras.Model, path: str, *, averaged: bool = False) ->
     Raises:
         ConfigError: there is no checkpoint, it is of another model, or it has no
             averages.
-        DataError: the checkpoint is damaged.
+        CheckpointError: the checkpoint is damaged.
     """
     require_built(model)
     path = find_checkpoint(path)
@@ -55,7 +55,7 @@ def find_checkpoint(path: str) -> str:
 
     Raises:
         ConfigError: there is none.
-        DataError: it is damaged, or all in the folder are.
+        CheckpointError: it is damaged, or all in the folder are.
     """
     path = str(path).rstrip(os.sep)
     for folder in (path, os.path.join(path, "checkpoints")):
@@ -111,7 +111,7 @@ def find_newest(directory: str) -> str | None:
     last. A folder whose first save was cut off counts as one without checkpoints.
 
     Raises:
-        DataError: there are checkpoints, but none that is whole.
+        CheckpointError: there are checkpoints, but none that is whole.
     """
     paths = [path for _, path in folders.list_checkpoints(directory)]
     best = os.path.join(directory, BEST)
@@ -120,7 +120,7 @@ def find_newest(directory: str) -> str | None:
     for path in [*reversed(paths), *([best] if os.path.isdir(best) else [])]:
         try:
             folders.check_folder(path)
-        except DataError as error:
+        except CheckpointError as error:
             damaged.append(str(error))
             continue
         for reason in damaged:
@@ -129,7 +129,7 @@ def find_newest(directory: str) -> str | None:
             logging.warning("the newest checkpoint that is whole is %s", path)
         return path
     if damaged:
-        raise DataError(
+        raise CheckpointError(
             f"no checkpoint in {directory} is whole: {'; '.join(damaged)}; take "
             "another model_dir, or delete them to start from the beginning"
         )
@@ -140,12 +140,12 @@ def read_record(path: str) -> dict:
     """Returns the part of a checkpoint that `Record` holds.
 
     Raises:
-        DataError: it cannot be read, or was not saved by `Checkpoints`.
+        CheckpointError: it cannot be read, or was not saved by `Checkpoints`.
     """
     record = Record()
     _read(tf.train.Checkpoint(record=record), path)
     if "variables" not in record.value:
-        raise DataError(f"{path} is not a checkpoint of ehsod_tf training")
+        raise CheckpointError(f"{path} is not a checkpoint of ehsod_tf training")
     return record.value
 
 
@@ -183,7 +183,7 @@ def _read(checkpoint, path):
         return checkpoint.read(os.path.join(path, PREFIX)).expect_partial()
     # Which one TensorFlow raises depends on where a damaged file breaks off.
     except (tf.errors.OpError, IndexError, RuntimeError, ValueError) as error:
-        raise DataError(
+        raise CheckpointError(
             f"cannot read the checkpoint {path}: {get_first_line(error)}"
         ) from error
 

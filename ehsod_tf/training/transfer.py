@@ -51,7 +51,7 @@ def transfer_weights(
     Raises:
         ConfigError: there is no checkpoint, it is of another architecture, or the
             machines found different ones.
-        DataError: the checkpoint is damaged.
+        CheckpointError: the checkpoint is damaged.
     """
     require_built(model)
     path = find_checkpoint(path)

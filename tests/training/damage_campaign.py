@@ -22,7 +22,7 @@ import tensorflow as tf
 from absl import logging as absl_logging
 from toy_run import IDENTITY, go_on, hash_variables, make_run_model
 
-from ehsod_tf.errors import DataError
+from ehsod_tf.errors import CheckpointError
 from ehsod_tf.training import Checkpoints
 
 
@@ -101,7 +101,7 @@ def run_trial(model, directory, truth, draw):
     wanted = next((truth[name] for name in truth if name not in done), None)
     try:
         result, outcome = restore(model, directory), "newest whole one used"
-    except DataError as error:
+    except CheckpointError as error:
         result, outcome = None, "named error"
         messages.text = str(error)
     finally:

@@ -13,7 +13,7 @@ from toy_detector import (
     make_model,
 )
 
-from ehsod_tf.errors import ConfigError, DataError
+from ehsod_tf.errors import CheckpointError, ConfigError
 from ehsod_tf.training import Checkpoints, find_checkpoint, restore_weights
 from ehsod_tf.training.identity import describe_variables
 
@@ -122,7 +122,7 @@ def test_a_damaged_checkpoint_is_named_and_passed_over(tmp_path, caplog, file, d
     assert named in caplog.text and f"{tmp_path}/checkpoints/step-1" in caplog.text
     for actual, weight in zip(get_weights(model), wanted, strict=True):
         np.testing.assert_array_equal(actual, weight)
-    with pytest.raises(DataError, match=named):
+    with pytest.raises(CheckpointError, match=named):
         find_checkpoint(path)
 
 
@@ -132,7 +132,7 @@ def test_a_run_does_not_begin_again_where_all_are_damaged(tmp_path, file):
     paths = [checkpoints.save(step) for step in (1, 2)]
     for path in paths:
         cut(Path(path, file))
-    with pytest.raises(DataError) as raised:
+    with pytest.raises(CheckpointError) as raised:
         make_checkpoints(make_model(), tmp_path).restore_latest()
     assert all(f"{path}/{file}" in str(raised.value) for path in paths)
     assert "\n" not in str(raised.value)
@@ -182,7 +182,9 @@ def test_a_full_disk_is_named_and_leaves_the_one_before(tmp_path, monkeypatch):
         raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
 
     monkeypatch.setattr(tf.train.Checkpoint, "write", fail)
-    with pytest.raises(DataError, match="step-5: No space left on device; make room"):
+    with pytest.raises(
+        CheckpointError, match="step-5: No space left on device; make room"
+    ):
         checkpoints.save(5)
     assert list_names(tmp_path) == ["step-4"]
 
