@@ -158,3 +158,18 @@ def _find_ancestors(tensors):
 def _is_map(operation):
     shapes = [tensor.shape for tensor in operation.outputs]
     return any(shape.rank == 4 and shape[0] is None for shape in shapes)
+
+
+def test_a_teachers_averages_reach_what_is_folded():
+    """`StatelessScope` gives the network other weights than it has."""
+    network = randomize(build_plain())
+    images = make_images()
+    others = [0.5 * variable + 0.1 for variable in network.trainable_variables]
+    pairs = list(zip(network.trainable_variables, others, strict=True))
+    with keras.StatelessScope(state_mapping=pairs):
+        found = run_folded(network, images)
+    for variable, value in pairs:
+        variable.assign(value)
+    np.testing.assert_allclose(
+        found, network(images, training=False), rtol=1e-4, atol=1e-4
+    )
