@@ -21,6 +21,10 @@ from ehsod_tf.structures import (
     TargetWeights,
 )
 
+# Pixels to which boxes are rounded. Convolutions round differently on other replicas;
+# on the grid all get the very same boxes, and ties in the assignment fall alike.
+_BOX_GRID = 0.125
+
 
 @dataclasses.dataclass(frozen=True)
 class Teacher:
@@ -122,7 +126,8 @@ class Teacher:
         rows = tf.argsort(tf.cast(~kept, tf.int32), axis=-1, stable=True)
         num_rows = tf.reduce_max(tf.where(promoted, num_kept, 0))
         num_rows = tf.maximum(num_rows, tf.shape(targets.classes)[1])
-        boxes = tf.where(kept[..., tf.newaxis], detections.boxes, 0.0)
+        boxes = tf.round(detections.boxes / _BOX_GRID) * _BOX_GRID
+        boxes = tf.where(kept[..., tf.newaxis], boxes, 0.0)
         classes = tf.where(kept, detections.classes, -1)
         boxes, classes = (
             _fit_rows(tf.gather(values, rows, batch_dims=1), num_rows, filler)

@@ -45,6 +45,7 @@ def draw_detections(rng, num_images, num_rows=8):
     scores = -np.sort(-rng.uniform(0.1, 1.0, valid.shape), axis=1)
     low = rng.uniform(0, 40, [*valid.shape, 2])
     boxes = np.concatenate([low, low + rng.uniform(4, 40, low.shape)], axis=-1)
+    boxes = np.round(boxes * 8) / 8
     return Detections(
         boxes=tf.constant(np.where(valid[..., None], boxes, 0), tf.float32),
         scores=tf.constant(np.where(valid, scores, 0), tf.float32),
@@ -102,6 +103,17 @@ def test_the_rule_is_that_of_its_words(needs_labels, max_boxes):
             np.testing.assert_array_equal(box, expected)
         num_promoted += bool(promoted.has_boxes[image])
     assert 30 < num_promoted < 200
+
+
+def test_boxes_that_differ_by_rounding_become_the_same():
+    rng = np.random.default_rng(4)
+    targets, detections = draw_targets(rng, 40), draw_detections(rng, 40)
+    noise = tf.constant(rng.uniform(-0.05, 0.05, detections.boxes.shape), tf.float32)
+    moved = detections._replace(boxes=detections.boxes + noise)
+    np.testing.assert_array_equal(
+        Teacher().promote(moved, targets).boxes,
+        Teacher().promote(detections, targets).boxes,
+    )
 
 
 def test_an_image_that_shows_nothing_becomes_background():
@@ -201,6 +213,21 @@ def test_the_teacher_is_the_average_of_the_weights(model):
     assert weights.classification.numpy().tolist() == [1.0, 1.0, 0.0, 1.0, 0.5]
     # Strong images and those with an unknown label are as they were.
     np.testing.assert_array_equal(taught.targets.boxes[:4, :4], batch.targets.boxes[:4])
+
+
+def test_a_batch_is_the_sum_of_its_shares(model):
+    """What replicas compute: term by term, with promoted images and their weights."""
+
+    def compute(images):
+        batch, weights, _ = model._teach(small_detector.make_batch(images))
+        terms, _ = model.compute_terms(batch, model.optimizer.iterations, weights)
+        return {name: np.array([t.total, t.count]) for name, t in terms.items()}
+
+    whole, first, second = map(compute, ([0, 4, 2, 3], [0, 4], [2, 3]))
+    for name, values in whole.items():
+        np.testing.assert_allclose(first[name] + second[name], values, rtol=1e-4)
+    # A half for image 4.
+    assert whole["stage1_proposals"][1] == 2.5
 
 
 def test_until_the_burn_in_is_over_the_method_is_the_papers(taught):

