@@ -36,7 +36,7 @@ BUILT_LEAVES = [
     "voc_small_cpu.gin",
     "voc_small_plus.gin",
 ]
-WITH_TEACHER = ("half_annotated.gin", "voc_small_plus.gin")
+WITH_TEACHER = ("voc_small_plus.gin",)
 # The paper's weights of CAM-cls, CAM-seg, MID and proposals, by ablation.
 HYBRID_WEIGHTS = {
     "boxes_only": (0.0, 0.0, 0.0, 0.0),
