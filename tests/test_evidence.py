@@ -17,7 +17,7 @@ from anchor_coverage import find_covered  # noqa: E402
 from claims import compute_claims  # noqa: E402
 from matrices import ARMS, MATRICES, list_runs  # noqa: E402
 from measure_run import exchange_averages  # noqa: E402
-from tabulate import format_tables  # noqa: E402
+from tables import format_tables  # noqa: E402
 
 PLUS_MATRICES = [
     name for name in MATRICES if "plus" in {arm for arm, *_ in MATRICES[name].cells}

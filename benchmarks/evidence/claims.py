@@ -13,7 +13,7 @@ import os
 import statistics
 from collections.abc import Iterable
 
-from tabulate import read_table
+from tables import read_table
 
 _AP50 = ("AP50", "voc_ap50_area")
 _IOU70 = ("ap_at_iou_0.7",)
