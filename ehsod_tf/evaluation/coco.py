@@ -45,19 +45,52 @@ def evaluate_coco(
         raise ValueError(f"engine {engine!r} is none of {sorted(_ENGINES)}")
     check_ground_truth(image_set)
     check_results(image_set, results)
-    index_class, evaluator_class = _ENGINES[engine]
-    # pycocotools prints its progress, and there is no switch against it.
-    with contextlib.redirect_stdout(io.StringIO()):
-        evaluator = evaluator_class(
-            _index(index_class, image_set, _list_objects(image_set)),
-            _index(index_class, image_set, _list_detections(image_set, results)),
-            iouType="bbox",
-        )
+    evaluator = _start(image_set, results, engine)
+    with _silenced():
         evaluator.evaluate()
         evaluator.accumulate()
         evaluator.summarize()
     figures = dict(zip(FIGURES, map(_to_figure, evaluator.stats), strict=True))
     return {**figures, "per_class": _measure_classes(image_set, evaluator)}
+
+
+def trace_coco_precision(image_set: ImageSet, results: Results) -> np.ndarray:
+    """The curves whose means are the classes' AP50.
+
+    Args:
+        image_set, results: see `evaluate_coco`.
+
+    Returns:
+        [K, 101] float64: the best precision at the recalls 0, 0.01 .. 1 or above; NaN
+        for a class without objects.
+    """
+    check_ground_truth(image_set)
+    check_results(image_set, results)
+    evaluator = _start(image_set, results, "fast")
+    evaluator.params.iouThrs = np.array([0.5])
+    evaluator.params.areaRng, evaluator.params.areaRngLbl = [[0, 1e10]], ["all"]
+    evaluator.params.maxDets = [100]
+    with _silenced():
+        evaluator.evaluate()
+        evaluator.accumulate()
+    columns = [evaluator.params.catIds.index(c) for c in image_set.category_ids]
+    precision = evaluator.eval["precision"][0, :, columns, 0, 0]
+    return np.where(precision < 0, np.nan, precision)
+
+
+def _start(image_set, results, engine):
+    index_class, evaluator_class = _ENGINES[engine]
+    with _silenced():
+        return evaluator_class(
+            _index(index_class, image_set, _list_objects(image_set)),
+            _index(index_class, image_set, _list_detections(image_set, results)),
+            iouType="bbox",
+        )
+
+
+def _silenced():
+    # pycocotools prints its progress, and there is no switch against it.
+    return contextlib.redirect_stdout(io.StringIO())
 
 
 def _index(index_class, image_set, annotations):

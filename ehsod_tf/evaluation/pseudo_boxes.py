@@ -7,12 +7,10 @@ boxes are no loss's business, but they say how often the teacher is right.
 from collections.abc import Callable, Iterable
 
 import numpy as np
-import pycocotools.mask
 import tensorflow as tf
 
+from ehsod_tf.evaluation.matching import IOU_THRESHOLD, compute_ious
 from ehsod_tf.structures import Batch, Targets
-
-IOU_THRESHOLD = 0.5
 
 
 def measure_pseudo_boxes(
@@ -64,9 +62,7 @@ def count_hits(boxes, classes, true_boxes, true_classes) -> int:
     """
     if not len(classes) or not len(true_classes):
         return 0
-    ious = pycocotools.mask.iou(
-        _to_xywh(boxes), _to_xywh(true_boxes), np.zeros(len(true_boxes), np.uint8)
-    )
+    ious = compute_ious(boxes, true_boxes)
     ious[np.not_equal.outer(classes, true_classes)] = 0.0
     hits = 0
     for row in ious:
@@ -88,8 +84,3 @@ def _hide_boxes(targets):
 def _take_image(targets, row):
     boxes, classes = np.asarray(targets.boxes[row]), np.asarray(targets.classes[row])
     return boxes[classes >= 0], classes[classes >= 0]
-
-
-def _to_xywh(boxes):
-    boxes = np.asarray(boxes, np.float64)
-    return np.concatenate([boxes[:, 1::-1], (boxes[:, 2:] - boxes[:, :2])[:, ::-1]], 1)

@@ -39,21 +39,37 @@ def evaluate_voc(image_set: ImageSet, results: Results) -> dict:
     """
     check_ground_truth(image_set)
     check_results(image_set, results)
-    order = np.lexsort((find_images(image_set, results.image_ids), -results.scores))
-    results = Results(*(column[order] for column in results))
-    hits, counted = _match(image_set, results)
-    num_objects = np.bincount(
-        image_set.classes[~image_set.ignored], minlength=len(image_set.class_names)
-    )
+    classes, hits = _find_hits(image_set, results)
+    num_objects = _count_objects(image_set)
     per_class = {}
     for k, name in enumerate(image_set.class_names):
-        hits_of_class = hits[counted & (results.classes == k)]
-        per_class[name] = _measure_class(hits_of_class, int(num_objects[k]))
+        per_class[name] = _measure_class(hits[classes == k], int(num_objects[k]))
     return {
         "voc_ap50_11point": _mean_of(per_class, "ap50_11point"),
         "voc_ap50_area": _mean_of(per_class, "ap50_area"),
         "per_class": per_class,
     }
+
+
+def trace_voc_precision(
+    image_set: ImageSet, results: Results
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """The curves whose areas are the classes' AP50, of classes that have objects.
+
+    Returns:
+        {class name: (recalls [n], best precisions at these or higher recalls [n])}, a
+        point for each detection that finds an object.
+    """
+    check_ground_truth(image_set)
+    check_results(image_set, results)
+    classes, hits = _find_hits(image_set, results)
+    curves = {}
+    for k, number in enumerate(_count_objects(image_set)):
+        if number:
+            own = hits[classes == k]
+            num_hits, best = _trace_precision(own)
+            curves[image_set.class_names[k]] = num_hits[own] / number, best[own]
+    return curves
 
 
 def compute_ap_11point(hits: np.ndarray, num_objects: int) -> float:
@@ -91,6 +107,20 @@ def _measure_class(hits, num_objects):
         "ap50_area": compute_ap_area(hits, num_objects),
         "num_objects": num_objects,
     }
+
+
+def _count_objects(image_set):
+    return np.bincount(
+        image_set.classes[~image_set.ignored], minlength=len(image_set.class_names)
+    )
+
+
+def _find_hits(image_set, results):
+    """Classes [n] and hits [n] of the detections that count, by falling score."""
+    order = np.lexsort((find_images(image_set, results.image_ids), -results.scores))
+    results = Results(*(column[order] for column in results))
+    hits, counted = _match(image_set, results)
+    return results.classes[counted], hits[counted]
 
 
 def _mean_of(per_class, figure):
