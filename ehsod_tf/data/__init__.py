@@ -15,7 +15,6 @@ from ehsod_tf.data.checks.leakage import (
 )
 from ehsod_tf.data.checks.validation import validate
 from ehsod_tf.data.columns import align_classes, select_images
-from ehsod_tf.data.conversion import write_coco
 from ehsod_tf.data.input.batch_plan import count_steps_per_epoch
 from ehsod_tf.data.input.input_errors import explain_input_error, name_unreadable_images
 from ehsod_tf.data.input.pipeline import (
@@ -51,6 +50,7 @@ from ehsod_tf.data.statistics import summarize
 from ehsod_tf.data.tfrecord.reading import read_tfrecords
 from ehsod_tf.data.tfrecord.writing import write_tfrecords
 from ehsod_tf.data.transforms import preprocess_image
+from ehsod_tf.data.writers.coco import write_coco
 
 __all__ = [
     "NUM_DRAWS",

@@ -5,20 +5,16 @@ import os
 import numpy as np
 
 from ehsod_tf.data import label_states
-from ehsod_tf.data.columns import (
-    BoxColumns,
-    assemble_columns,
-    derive_image_labels,
-    select_images,
-)
+from ehsod_tf.data.columns import BoxColumns
 from ehsod_tf.data.image_files import is_plain_text
 from ehsod_tf.data.problems import Findings, check_class_names, raise_problems
 from ehsod_tf.data.readers.coco_boxes import read_boxes
-from ehsod_tf.data.readers.coco_images import Categories, ImageTable, read_images
+from ehsod_tf.data.readers.coco_images import Categories, read_images
 from ehsod_tf.data.readers.coco_json import load_coco_json
 from ehsod_tf.data.readers.missing_sizes import fill_missing_sizes
+from ehsod_tf.data.readers.supervision import ImageTable, supervise
 from ehsod_tf.data.spelling import refuse_lookalikes
-from ehsod_tf.structures import PRESENT, UNKNOWN, ImageSet
+from ehsod_tf.structures import PRESENT, ImageSet
 
 
 def read_coco(
@@ -68,8 +64,15 @@ def read_coco(
     boxes, annotated = read_boxes(records, path, images, categories, found)
     groups = {category.get("supercategory") for category in content["categories"]}
     _note_group_names(categories, groups, boxes, images, path, found)
-    image_set = _supervise(
-        images, boxes, annotated, categories, path, unannotated, found
+    image_set = supervise(
+        images,
+        boxes,
+        annotated,
+        class_names=categories.names,
+        category_ids=categories.ids,
+        source=path,
+        unannotated=unannotated,
+        findings=found,
     )
     label_states.require_annotated_images(len(image_set.paths), path, found)
     if findings is None:
@@ -118,12 +121,11 @@ def _fill_missing_sizes(
     images: ImageTable, image_dir: str | os.PathLike, path: str, findings: Findings
 ) -> None:
     rows = np.flatnonzero(images.sound & (images.sizes == 0).any(axis=1))
-    ids = list(images.row_of_id)
     sizes = images.sizes[rows]
     images.sound[rows] = fill_missing_sizes(
         sizes,
         [os.path.join(image_dir, images.names[row]) for row in rows],
-        [f"image {ids[row]}" for row in rows],
+        [images.records[row] for row in rows],
         path,
         findings,
     )
@@ -151,101 +153,3 @@ def _note_group_names(
                 f"{path}: the category {name!r} is the supercategory of others, and "
                 f"nothing shows it; to leave it out, set class_names = {others}"
             )
-
-
-def _supervise(
-    images: ImageTable,
-    boxes: BoxColumns,
-    annotated: np.ndarray,
-    categories: Categories,
-    path: str,
-    unannotated: str,
-    findings: Findings,
-) -> ImageSet:
-    """Decides which images are strong and which weak; the rest is left out."""
-    asked, has_list = images.supervision, images.has_list
-    unspoken = asked == ""
-    strong = (asked == "boxes") | (unspoken & annotated)
-    if unannotated == "empty":
-        strong |= unspoken & ~has_list
-    weak = (asked == "labels") | (unspoken & ~annotated & has_list)
-    boxed = derive_image_labels(boxes, len(strong), len(categories.names))
-    _find_missing_labels(images, weak & ~annotated & ~has_list, path, findings)
-    _find_contradictions(images, strong & has_list, boxed, categories, path, findings)
-    completed, _ = label_states.add_labels_to_boxes(boxed, images.listed)
-    labels = np.where((weak & has_list)[:, None], images.listed, completed)
-    unknown = weak & (labels == UNKNOWN).all(axis=1)
-    weak &= ~unknown
-    left_out = {
-        label_states.NO_ANNOTATION: unspoken & ~strong & ~weak & ~unknown,
-        label_states.NO_KNOWN_LABEL: unknown,
-        "of supervision 'none'": asked == "none",
-    }
-    _note_kinds(images, strong, weak, left_out, path, findings)
-    of_strong = strong[boxes.images]
-    image_set = assemble_columns(
-        class_names=categories.names,
-        category_ids=categories.ids,
-        image_ids=list(images.row_of_id),
-        image_names=images.names,
-        paths=images.names,
-        sizes=images.sizes,
-        boxes=BoxColumns(*(column[of_strong] for column in boxes)),
-        image_labels=labels,
-        has_boxes=strong,
-    )
-    return select_images(image_set, images.sound & (strong | weak))
-
-
-def _find_missing_labels(
-    images: ImageTable, bare: np.ndarray, path: str, findings: Findings
-) -> None:
-    ids = list(images.row_of_id)
-    for row in np.flatnonzero(bare & images.sound):
-        findings.add(
-            path,
-            f"image {ids[row]}",
-            "supervision",
-            "'labels' is asked for, but the image has neither image_labels nor "
-            "annotations; add one of them or remove the field",
-        )
-    images.sound[bare] = False
-
-
-def _find_contradictions(
-    images: ImageTable,
-    both: np.ndarray,
-    boxed: np.ndarray,
-    categories: Categories,
-    path: str,
-    findings: Findings,
-) -> None:
-    _, contradicted = label_states.add_labels_to_boxes(boxed, images.listed)
-    contradicted &= (both & images.sound)[:, None]
-    ids = list(images.row_of_id)
-    for row in np.flatnonzero(contradicted.any(axis=1)):
-        message = label_states.describe_contradiction(
-            boxed[row], contradicted[row], categories.names
-        )
-        findings.add(path, f"image {ids[row]}", "image_labels", message)
-        images.sound[row] = False
-
-
-def _note_kinds(
-    images: ImageTable,
-    strong: np.ndarray,
-    weak: np.ndarray,
-    left_out: dict[str, np.ndarray],
-    path: str,
-    findings: Findings,
-) -> None:
-    if (strong | ~images.sound).all():
-        return
-    names = {
-        kind: [images.names[row] for row in np.flatnonzero(mask & images.sound)]
-        for kind, mask in left_out.items()
-    }
-    num_strong = int((strong & images.sound).sum())
-    num_weak = int((weak & images.sound).sum())
-    findings.note(label_states.describe_kinds(path, num_strong, num_weak, names))
-    findings.count_unannotated(path, len(names[label_states.NO_ANNOTATION]))

@@ -7,12 +7,13 @@ import numpy as np
 
 from ehsod_tf.data.columns import BoxColumns
 from ehsod_tf.data.problems import Findings
-from ehsod_tf.data.readers.coco_images import Categories, ImageTable
+from ehsod_tf.data.readers.coco_images import Categories
 from ehsod_tf.data.readers.coco_json import (
     ANNOTATION_DTYPE,
     MalformedAnnotation,
     describe_bad_box,
 )
+from ehsod_tf.data.readers.supervision import ImageTable
 
 # More pixels than any image has; below it, sums and products stay finite.
 _LIMIT = 2.0**31
@@ -53,9 +54,10 @@ def read_boxes(
     packed = b"".join([records[position] for position in positions])
     annotations = np.frombuffer(packed, ANNOTATION_DTYPE)
     positions = np.array(positions, np.int64)
-    rows = _look_up(annotations["image_id"], images.row_of_id)
+    row_of_id = {image_id: row for row, image_id in enumerate(images.ids)}
+    rows = _look_up(annotations["image_id"], row_of_id)
     classes = _look_up(annotations["category_id"], categories.class_of_id, missing=-2)
-    faults = _take_malformed(records, images)
+    faults = _take_malformed(records, row_of_id, images.sound)
     is_sound = np.ones(len(annotations), bool)
     for field, mask, describe in _list_checks(annotations, rows, classes):
         # Of each annotation, the first fault.
@@ -88,7 +90,9 @@ def _look_up(ids: np.ndarray, value_of_id: dict[int, int], missing=-1) -> np.nda
 
 
 def _take_malformed(
-    records: Sequence[bytes | MalformedAnnotation], images: ImageTable
+    records: Sequence[bytes | MalformedAnnotation],
+    row_of_id: dict[int, int],
+    is_sound: np.ndarray,
 ) -> list[_Fault]:
     faults = []
     for position, record in enumerate(records):
@@ -98,8 +102,8 @@ def _take_malformed(
         if record.annotation_id is None:
             name = f"annotations[{position}]"
         faults.append(_Fault(position, name, record.field, record.message))
-        if type(record.image_id) is int and record.image_id in images.row_of_id:
-            images.sound[images.row_of_id[record.image_id]] = False
+        if type(record.image_id) is int and record.image_id in row_of_id:
+            is_sound[row_of_id[record.image_id]] = False
     return faults
 
 

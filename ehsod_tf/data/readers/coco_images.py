@@ -10,6 +10,7 @@ import numpy as np
 from ehsod_tf.data.image_files import find_path_fault
 from ehsod_tf.data.label_states import mark_labels
 from ehsod_tf.data.problems import Findings
+from ehsod_tf.data.readers.supervision import ImageTable
 from ehsod_tf.data.spelling import suggest
 from ehsod_tf.structures import ABSENT, UNKNOWN
 
@@ -35,28 +36,6 @@ class Categories(NamedTuple):
     id_of_name: Mapping[str, int]
 
 
-class ImageTable(NamedTuple):
-    """One row for each image id of the file, those of faulty records included.
-
-    Attributes:
-        row_of_id: row of each id.
-        names: file names; "" where the record has none that can be used.
-        sizes: [I, 2] int32 (height, width), 0 where the record does not say.
-        supervision: "boxes", "labels", "none"; "" where the record does not say.
-        listed: [I, K] int8 label states of `image_labels` and `absent_labels`.
-        has_list: [I] bool, the record has one of the two.
-        sound: [I] bool, False for images that must be left out.
-    """
-
-    row_of_id: dict[int, int]
-    names: list[str]
-    sizes: np.ndarray
-    supervision: np.ndarray
-    listed: np.ndarray
-    has_list: np.ndarray
-    sound: np.ndarray
-
-
 def read_images(
     records: Sequence[object], path: str, categories: Categories, findings: Findings
 ) -> ImageTable:
@@ -64,7 +43,8 @@ def read_images(
     by_id = _index_by_id(records, path, findings)
     num_images = len(by_id)
     table = ImageTable(
-        row_of_id={image_id: row for row, image_id in enumerate(by_id)},
+        ids=list(by_id),
+        records=[f"image {image_id}" for image_id in by_id],
         names=[""] * num_images,
         sizes=np.zeros((num_images, 2), np.int32),
         supervision=np.full(num_images, "", "U6"),
@@ -199,12 +179,12 @@ def _choose_classes(category_ids: set[int], categories: Categories) -> list[int]
 def _find_repeated_names(table: ImageTable, path: str, findings: Findings) -> None:
     """Leaves out all images of a file that several records name."""
     first_row_of_name: dict[str, int] = {}
-    ids = list(table.row_of_id)
     for row, name in enumerate(table.names):
         if not name:
             continue
         first_row = first_row_of_name.setdefault(posixpath.normpath(name), row)
         if first_row != row:
-            message = f"image {ids[first_row]} is {name!r} too; keep one of the records"
-            findings.add(path, f"image {ids[row]}", "file_name", message)
+            message = f"{table.records[first_row]} is {name!r} too"
+            message += "; keep one of the records"
+            findings.add(path, table.records[row], "file_name", message)
             table.sound[[first_row, row]] = False

@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 from ehsod_tf.data import Findings, Split, apply_split, build_training_dataset
-from ehsod_tf.data.conversion import write_coco
 from ehsod_tf.data.readers.coco import read_coco
+from ehsod_tf.data.writers.coco import write_coco
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import ABSENT, PRESENT, UNKNOWN
 

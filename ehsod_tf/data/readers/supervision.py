@@ -1,0 +1,156 @@
+"""Strong or weak? What is known of each image of a source, whatever its form."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ehsod_tf.data import label_states
+from ehsod_tf.data.columns import (
+    BoxColumns,
+    assemble_columns,
+    derive_image_labels,
+    select_images,
+)
+from ehsod_tf.data.problems import Findings
+from ehsod_tf.structures import UNKNOWN, ImageSet
+
+
+class ImageTable(NamedTuple):
+    """One row for each image of a source, those of faulty records included.
+
+    Attributes:
+        ids: of the images.
+        records: what problems call each, e.g. "image 17".
+        names: file names; "" where the record has none that can be used.
+        sizes: [I, 2] int32 (height, width), 0 where the record does not say.
+        supervision: "boxes", "labels", "none"; "" where the record does not say.
+        listed: [I, K] int8 label states that the source lists.
+        has_list: [I] bool, the record lists labels.
+        sound: [I] bool, False for images that must be left out.
+    """
+
+    ids: list[int]
+    records: list[str]
+    names: list[str]
+    sizes: np.ndarray
+    supervision: np.ndarray
+    listed: np.ndarray
+    has_list: np.ndarray
+    sound: np.ndarray
+
+
+def supervise(
+    images: ImageTable,
+    boxes: BoxColumns,
+    annotated: np.ndarray,
+    *,
+    class_names: tuple[str, ...],
+    category_ids: tuple[int, ...],
+    source: str,
+    unannotated: str,
+    findings: Findings,
+) -> ImageSet:
+    """Decides which images are strong and which weak; the rest is left out.
+
+    Args:
+        images: what is known of each image but its boxes.
+        boxes: of the chosen classes; `images` are rows of the table.
+        annotated: [I] bool, the source has boxes of the image, or says that it shows
+            no object.
+        class_names: K names.
+        category_ids: K ids.
+        source: path of the file or folder, for messages.
+        unannotated: what becomes of an image with neither annotation nor labels:
+            "leave_out", or "empty", a strong image that shows no object.
+        findings: takes the problems, and notes of how many images are of each kind.
+
+    Returns:
+        `ImageSet` of the sound images; its `paths` are the names.
+    """
+    asked, has_list = images.supervision, images.has_list
+    unspoken = asked == ""
+    strong = (asked == "boxes") | (unspoken & annotated)
+    if unannotated == "empty":
+        strong |= unspoken & ~has_list
+    weak = (asked == "labels") | (unspoken & ~annotated & has_list)
+    boxed = derive_image_labels(boxes, len(strong), len(class_names))
+    _find_missing_labels(images, weak & ~annotated & ~has_list, source, findings)
+    _find_contradictions(
+        images, strong & has_list, boxed, class_names, source, findings
+    )
+    completed, _ = label_states.add_labels_to_boxes(boxed, images.listed)
+    labels = np.where((weak & has_list)[:, None], images.listed, completed)
+    unknown = weak & (labels == UNKNOWN).all(axis=1)
+    weak &= ~unknown
+    left_out = {
+        label_states.NO_ANNOTATION: unspoken & ~strong & ~weak & ~unknown,
+        label_states.NO_KNOWN_LABEL: unknown,
+        "of supervision 'none'": asked == "none",
+    }
+    _note_kinds(images, strong, weak, left_out, source, findings)
+    of_strong = strong[boxes.images]
+    image_set = assemble_columns(
+        class_names=class_names,
+        category_ids=category_ids,
+        image_ids=images.ids,
+        image_names=images.names,
+        paths=images.names,
+        sizes=images.sizes,
+        boxes=BoxColumns(*(column[of_strong] for column in boxes)),
+        image_labels=labels,
+        has_boxes=strong,
+    )
+    return select_images(image_set, images.sound & (strong | weak))
+
+
+def _find_missing_labels(
+    images: ImageTable, bare: np.ndarray, source: str, findings: Findings
+) -> None:
+    for row in np.flatnonzero(bare & images.sound):
+        findings.add(
+            source,
+            images.records[row],
+            "supervision",
+            "'labels' is asked for, but the image has neither image_labels nor "
+            "annotations; add one of them or remove the field",
+        )
+    images.sound[bare] = False
+
+
+def _find_contradictions(
+    images: ImageTable,
+    both: np.ndarray,
+    boxed: np.ndarray,
+    class_names: Sequence[str],
+    source: str,
+    findings: Findings,
+) -> None:
+    _, contradicted = label_states.add_labels_to_boxes(boxed, images.listed)
+    contradicted &= (both & images.sound)[:, None]
+    for row in np.flatnonzero(contradicted.any(axis=1)):
+        message = label_states.describe_contradiction(
+            boxed[row], contradicted[row], class_names
+        )
+        findings.add(source, images.records[row], "image_labels", message)
+        images.sound[row] = False
+
+
+def _note_kinds(
+    images: ImageTable,
+    strong: np.ndarray,
+    weak: np.ndarray,
+    left_out: dict[str, np.ndarray],
+    source: str,
+    findings: Findings,
+) -> None:
+    if (strong | ~images.sound).all():
+        return
+    names = {
+        kind: [images.names[row] for row in np.flatnonzero(mask & images.sound)]
+        for kind, mask in left_out.items()
+    }
+    num_strong = int((strong & images.sound).sum())
+    num_weak = int((weak & images.sound).sum())
+    findings.note(label_states.describe_kinds(source, num_strong, num_weak, names))
+    findings.count_unannotated(source, len(names[label_states.NO_ANNOTATION]))

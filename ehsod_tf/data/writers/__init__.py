@@ -1,0 +1,1 @@
+"""`ImageSet` in, annotation files out: a module for each form."""
