@@ -16,7 +16,22 @@ those of the original image. COCO's xywh and VOC's 1-based inclusive corners exi
 in ``ehsod_tf.data`` readers and in ``ehsod_tf.evaluation``.
 
 Classes are 0 .. K-1; K itself stands for background where a head needs it, and -1 for
-padding. Image-level labels have three states, `PRESENT`, `ABSENT` and `UNKNOWN`.
+padding. An ignored region that may hold any class has `ANY_CLASS`.
+
+Supervision. What is known of a class in an image is one state, from nothing at all to
+every box:
+
+    state            label    boxes of the class
+    UNKNOWN          unknown  not known
+    ABSENT           absent   not known, and not needed
+    PRESENT          present  not known
+    PARTLY_BOXED     present  of some of its objects
+    BOXED_UNCERTAIN  unknown  of all objects, and there is none but ignored ones
+    BOXED_ABSENT     absent   of all objects, of which there are none
+    BOXED            present  of all objects
+
+A *weak* image has states of the first three kinds alone, a *strong* one is boxed
+completely, or absent, in every class; whatever lies between is *partly boxed*.
 
 Named tuples, because they pass unchanged through ``tf.data``, ``tf.distribute``,
 ``tf.function``, Keras layers and SavedModel signatures.
@@ -30,6 +45,54 @@ import tensorflow as tf
 PRESENT = 1
 ABSENT = 0
 UNKNOWN = -1
+PARTLY_BOXED = 2
+# What is boxed completely has the state of its label, plus this.
+BOXED_OFFSET = 4
+BOXED_UNCERTAIN = UNKNOWN + BOXED_OFFSET
+BOXED_ABSENT = ABSENT + BOXED_OFFSET
+BOXED = PRESENT + BOXED_OFFSET
+
+ANY_CLASS = -1
+
+
+def combine_states(image_labels: np.ndarray, is_boxed: np.ndarray) -> np.ndarray:
+    """Makes class states of labels and of what is boxed completely.
+
+    Args:
+        image_labels: [..., K], `PRESENT`, `ABSENT` or `UNKNOWN`.
+        is_boxed: [..., K] bool, classes whose objects all have boxes; or [...] for all
+            the classes of an image.
+
+    Returns:
+        [..., K] int8.
+    """
+    image_labels, is_boxed = np.asarray(image_labels), np.asarray(is_boxed)
+    if is_boxed.ndim < image_labels.ndim:
+        is_boxed = is_boxed[..., np.newaxis]
+    return (image_labels + BOXED_OFFSET * is_boxed).astype(np.int8)
+
+
+def list_labels(class_states):
+    """[..., K] labels, `PRESENT`, `ABSENT` or `UNKNOWN`; arrays and tensors."""
+    lib = np if isinstance(class_states, np.ndarray) else tf
+    of_boxed = class_states - BOXED_OFFSET
+    return lib.where(
+        class_states > PARTLY_BOXED, of_boxed, lib.minimum(class_states, PRESENT)
+    )
+
+
+def find_boxed(class_states):
+    """[...] bool: images boxed in some class at least; arrays and tensors."""
+    reduce_any = np.any if isinstance(class_states, np.ndarray) else tf.reduce_any
+    return reduce_any(class_states >= PARTLY_BOXED, axis=-1)
+
+
+def list_settled(class_states):
+    """[..., K] bool: classes of which no object is without a box.
+
+    They are boxed completely, or known to be absent. Arrays and tensors.
+    """
+    return (class_states > PARTLY_BOXED) | (class_states == ABSENT)
 
 
 class Targets(NamedTuple):
@@ -41,15 +104,22 @@ class Targets(NamedTuple):
     Attributes:
         boxes: [B, M, 4] float32. Padding rows, and all rows of a weak image, are 0.
         classes: [B, M] int32, -1 for padding.
-        image_labels: [B, K] int32, `PRESENT`, `ABSENT` or `UNKNOWN`.
-        has_boxes: [B] bool. True: a strong image, whose boxes are complete.
-            False: a weak image, of which only `image_labels` are known.
+        class_states: [B, K] int32, see the top of this file.
     """
 
     boxes: tf.Tensor
     classes: tf.Tensor
-    image_labels: tf.Tensor
-    has_boxes: tf.Tensor
+    class_states: tf.Tensor
+
+    @property
+    def image_labels(self) -> tf.Tensor:
+        """[B, K] int32, `PRESENT`, `ABSENT` or `UNKNOWN`."""
+        return list_labels(self.class_states)
+
+    @property
+    def has_boxes(self) -> tf.Tensor:
+        """[B] bool: the image is boxed in some class at least, and so not weak."""
+        return find_boxed(self.class_states)
 
 
 class TargetWeights(NamedTuple):
@@ -143,12 +213,11 @@ class ImageSet(NamedTuple):
         row_splits: [I + 1] int64; the boxes of image i are rows
             ``row_splits[i]:row_splits[i + 1]`` of the three box columns.
         boxes: [T, 4] float64 in original pixels.
-        classes: [T] int32.
+        classes: [T] int32; `ANY_CLASS` only where `ignored`.
         areas: [T] float64, COCO's `area` where given, else height times width.
         ignored: [T] bool, COCO's crowds and VOC's difficult objects: never a training
             target, and neither hit nor miss in evaluation.
-        image_labels: [I, K] int8, `PRESENT`, `ABSENT` or `UNKNOWN`.
-        has_boxes: [I] bool, True for strong images.
+        class_states: [I, K] int8, see the top of this file.
     """
 
     class_names: tuple[str, ...]
@@ -162,5 +231,23 @@ class ImageSet(NamedTuple):
     classes: np.ndarray
     areas: np.ndarray
     ignored: np.ndarray
-    image_labels: np.ndarray
-    has_boxes: np.ndarray
+    class_states: np.ndarray
+
+    @property
+    def image_labels(self) -> np.ndarray:
+        """[I, K] int8, `PRESENT`, `ABSENT` or `UNKNOWN`."""
+        return list_labels(self.class_states)
+
+    @property
+    def has_boxes(self) -> np.ndarray:
+        """[I] bool: the image is boxed in some class at least, and so not weak."""
+        return find_boxed(self.class_states)
+
+    @property
+    def is_strong(self) -> np.ndarray:
+        """[I] bool: the image is boxed, and no class may have an object without a box.
+
+        An image of which labels alone say that it shows nothing is not: the split
+        decides what is strong.
+        """
+        return self.has_boxes & list_settled(self.class_states).all(axis=1)

@@ -147,9 +147,8 @@ def test_training_and_evaluation_set_are_one_on_demand(make):
 def test_labels_alone_are_not_enough(make):
     def read(findings):
         whole = make().read_training_set(findings=findings)
-        return data.apply_split(whole, data.Split(0, 10, (1,)))._replace(
-            has_boxes=np.zeros(len(whole.paths), bool)
-        )
+        split = data.apply_split(whole, data.Split(0, 10, (1,)))
+        return split._replace(class_states=split.image_labels)
 
     with pytest.raises(DataError, match="none of the 12 images has boxes.*alone"):
         load_data(make(read_training_set=read), data.Findings())

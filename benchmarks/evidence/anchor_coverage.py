@@ -16,7 +16,7 @@ from ehsod_tf.data import read_voc
 from ehsod_tf.data.transforms import resized_size
 from ehsod_tf.modeling.boxes.anchors import generate_anchor_ids, generate_anchors
 from ehsod_tf.modeling.rpn_targets import sample_anchors
-from ehsod_tf.structures import Targets
+from ehsod_tf.structures import BOXED, Targets
 
 LARGE = 0.6
 INPUT_SIZES = ((600, 1000), (416, 640), (320, 320))
@@ -65,8 +65,7 @@ def find_covered(boxes, image_size, border_anchors: bool):
     targets = Targets(
         tf.constant(boxes[np.newaxis], tf.float32),
         tf.zeros([1, len(boxes)], tf.int32),
-        tf.zeros([1, 1], tf.int32),
-        tf.constant([True]),
+        tf.constant([[BOXED]], tf.int32),
     )
     sampled = sample_anchors(
         anchors,

@@ -22,7 +22,7 @@ from kernel_times import sum_trace
 from peer import serve
 
 from ehsod_tf import modeling, ops
-from ehsod_tf.structures import Batch, Targets
+from ehsod_tf.structures import Batch, Targets, combine_states
 from ehsod_tf.training.loop import make_step
 from ehsod_tf.training.optimizer import CoupledSGD
 
@@ -144,8 +144,7 @@ def make_batch(batch, canvas):
     targets = Targets(
         tf.constant(boxes, tf.float32),
         tf.constant(classes, tf.int32),
-        tf.constant(labels),
-        tf.constant(has_boxes),
+        tf.constant(combine_states(labels, has_boxes), tf.int32),
     )
     return Batch(
         images=tf.constant(rng.uniform(0, 255, [batch, *canvas, 3]), tf.float32),

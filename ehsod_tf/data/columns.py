@@ -6,7 +6,14 @@ from typing import NamedTuple
 import numpy as np
 
 from ehsod_tf.data.image_files import derive_image_id
-from ehsod_tf.structures import ABSENT, PRESENT, UNKNOWN, ImageSet
+from ehsod_tf.structures import (
+    ABSENT,
+    ANY_CLASS,
+    PRESENT,
+    UNKNOWN,
+    ImageSet,
+    combine_states,
+)
 
 
 class BoxRecord(NamedTuple):
@@ -15,9 +22,9 @@ class BoxRecord(NamedTuple):
     Attributes:
         image: row of the image.
         box: (ymin, xmin, ymax, xmax) in original pixels.
-        class_index: 0 .. K-1.
+        class_index: 0 .. K-1, or `ANY_CLASS` of an ignored region.
         area: square pixels.
-        ignored: True for COCO's crowds and VOC's difficult objects.
+        ignored: True for COCO's crowds, VOC's difficult objects and drawn regions.
     """
 
     image: int
@@ -79,8 +86,10 @@ def assemble_image_set(
         paths=paths,
         sizes=sizes,
         boxes=boxes,
-        image_labels=derive_image_labels(boxes, len(image_names), len(class_names)),
-        has_boxes=np.ones(len(image_names), bool),
+        class_states=combine_states(
+            derive_image_labels(boxes, len(image_names), len(class_names)),
+            np.ones(len(image_names), bool),
+        ),
     )
 
 
@@ -93,15 +102,13 @@ def assemble_columns(
     paths: list[str],
     sizes: Sequence[tuple[int, int]],
     boxes: BoxColumns,
-    image_labels: np.ndarray,
-    has_boxes: np.ndarray,
+    class_states: np.ndarray,
 ) -> ImageSet:
-    """Builds an `ImageSet` of strong and weak images.
+    """Builds an `ImageSet` of images of any kind.
 
     Args:
         boxes: objects in any order; those of one image keep theirs.
-        image_labels: [I, K].
-        has_boxes: [I] bool; an image of which it is False must have no row in `boxes`.
+        class_states: [I, K]; a weak image must have no row in `boxes`.
     """
     order = np.argsort(boxes.images, kind="stable")
     counts = np.bincount(boxes.images, minlength=len(image_names))
@@ -117,8 +124,7 @@ def assemble_columns(
         classes=boxes.classes[order],
         areas=boxes.areas[order],
         ignored=boxes.ignored[order],
-        image_labels=image_labels.astype(np.int8),
-        has_boxes=has_boxes,
+        class_states=class_states.astype(np.int8),
     )
 
 
@@ -138,8 +144,7 @@ def assemble_labelled_images(
         paths=paths,
         sizes=sizes,
         boxes=stack_boxes([]),
-        image_labels=np.array(image_labels, np.int8).reshape(-1, len(class_names)),
-        has_boxes=np.zeros(len(image_names), bool),
+        class_states=np.array(image_labels, np.int8).reshape(-1, len(class_names)),
     )
 
 
@@ -163,8 +168,7 @@ def select_images(image_set: ImageSet, mask: np.ndarray) -> ImageSet:
         classes=image_set.classes[kept],
         areas=image_set.areas[kept],
         ignored=image_set.ignored[kept],
-        image_labels=image_set.image_labels[mask],
-        has_boxes=image_set.has_boxes[mask],
+        class_states=image_set.class_states[mask],
     )
 
 
@@ -187,13 +191,15 @@ def align_classes(
             is_free = category_id not in ids.values()
             ids[name] = category_id if is_free else max(ids.values()) + 1
     num_images = len(image_set.image_ids)
-    labels = np.full((num_images, len(class_names)), ABSENT, np.int8)
-    labels[:, positions] = image_set.image_labels
+    states = np.full((num_images, len(class_names)), ABSENT, np.int8)
+    states[:, positions] = image_set.class_states
+    # `ANY_CLASS`, the last of these, stays what it is.
+    new_classes = np.array([*positions, ANY_CLASS], np.int32)
     return image_set._replace(
         class_names=tuple(class_names),
         category_ids=tuple(ids[name] for name in class_names),
-        classes=np.array(positions, np.int32)[image_set.classes],
-        image_labels=labels,
+        classes=new_classes[image_set.classes],
+        class_states=states,
     )
 
 
@@ -202,7 +208,8 @@ def derive_image_labels(
 ) -> np.ndarray:
     """Returns [I, K] int8 labels; a class seen only as ignored is `UNKNOWN`."""
     labels = np.full((num_images, num_classes), ABSENT, np.int8)
-    ignored = boxes.ignored
+    ignored = boxes.ignored & (boxes.classes != ANY_CLASS)
     labels[boxes.images[ignored], boxes.classes[ignored]] = UNKNOWN
-    labels[boxes.images[~ignored], boxes.classes[~ignored]] = PRESENT
+    ordinary = ~boxes.ignored
+    labels[boxes.images[ordinary], boxes.classes[ordinary]] = PRESENT
     return labels

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ehsod_tf.structures import PRESENT, UNKNOWN, ImageSet
+from ehsod_tf.structures import ANY_CLASS, PRESENT, UNKNOWN, ImageSet
 
 # COCO's bounds between small, medium and large objects, in square pixels.
 _SIZE_BOUNDS = (32.0**2, 96.0**2)
@@ -95,7 +95,10 @@ def summarize(image_set: ImageSet) -> DataSetSummary:
         weak_images=present[weak].sum(axis=0),
         unknown_images=unknown[strong | weak].sum(axis=0),
         boxes=np.bincount(image_set.classes[ordinary], minlength=num_classes),
-        ignored_boxes=np.bincount(image_set.classes[~ordinary], minlength=num_classes),
+        ignored_boxes=np.bincount(
+            image_set.classes[~ordinary & (image_set.classes != ANY_CLASS)],
+            minlength=num_classes,
+        ),
         size_classes=tuple(np.bincount(size_classes, minlength=3).tolist()),
         box_sizes=count_by_octave(np.sqrt(heights * widths)),
         aspect_ratios=count_by_octave(widths / heights, centred=True),

@@ -77,7 +77,7 @@ def _hide_boxes(targets):
     return targets._replace(
         boxes=tf.zeros_like(targets.boxes),
         classes=tf.fill(tf.shape(targets.classes), -1),
-        has_boxes=tf.zeros_like(targets.has_boxes),
+        class_states=targets.image_labels,
     )
 
 

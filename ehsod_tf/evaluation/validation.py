@@ -23,7 +23,7 @@ def check_ground_truth(image_set: ImageSet) -> None:
     """
     if not len(image_set.image_ids):
         raise DataError("the evaluated image set has no image")
-    weak = np.flatnonzero(~np.asarray(image_set.has_boxes, bool))
+    weak = np.flatnonzero(~image_set.is_strong)
     if weak.size:
         raise DataError(
             f"{weak.size} of {len(image_set.image_names)} images have no boxes to "

@@ -14,6 +14,7 @@ import tensorflow as tf
 from ehsod_tf.errors import ConfigError
 from ehsod_tf.structures import (
     ABSENT,
+    BOXED_OFFSET,
     PRESENT,
     UNKNOWN,
     Detections,
@@ -139,7 +140,9 @@ class Teacher:
                 is_new[..., tf.newaxis], boxes, _fit_rows(targets.boxes, num_rows, 0.0)
             ),
             classes=tf.where(is_new, classes, _fit_rows(targets.classes, num_rows, -1)),
-            has_boxes=targets.has_boxes | promoted,
+            class_states=tf.where(
+                is_new, targets.class_states + BOXED_OFFSET, targets.class_states
+            ),
         )
 
     def weigh(self, targets: Targets, promoted: tf.Tensor) -> TargetWeights:

@@ -11,7 +11,7 @@ from ehsod_tf import data, evaluation
 from ehsod_tf.errors import ConfigError
 from ehsod_tf.modeling.boxes.sampling import hash_priorities, make_seeds
 from ehsod_tf.runs.settings import Experiment
-from ehsod_tf.structures import Batch, ImageSet
+from ehsod_tf.structures import Batch, ImageSet, combine_states
 
 # Keeps the pixels' random numbers apart from those that choose regions and anchors.
 _PIXEL_SALT = 1_000_000
@@ -207,14 +207,15 @@ def _choose_split(experiment: Experiment, image_set: ImageSet) -> data.Split:
 
 def _hold_back(boxed_set: ImageSet, training_set: ImageSet) -> ImageSet | None:
     """Some weak images of the training set, evenly chosen, with their boxes."""
-    rows = np.flatnonzero(boxed_set.has_boxes & ~training_set.has_boxes)
+    rows = np.flatnonzero(boxed_set.is_strong & ~training_set.has_boxes)
     if not len(rows):
         return None
     places = np.linspace(0, len(rows) - 1, min(len(rows), _MAX_HELD_BACK))
     is_chosen = np.zeros(len(boxed_set.has_boxes), bool)
     is_chosen[rows[places.astype(int)]] = True
     # The teacher is to see no more labels than in training.
-    boxed_set = boxed_set._replace(image_labels=training_set.image_labels)
+    states = combine_states(training_set.image_labels, is_chosen)
+    boxed_set = boxed_set._replace(class_states=states)
     return data.select_images(boxed_set, is_chosen)
 
 

@@ -31,7 +31,7 @@ def mixture(make_image_set):
     """
     image_set = make_image_set(SIZES, OBJECTS, ignored={4})
     mixed = apply_split(image_set, Split(0, 60, (100, 102, 103)))
-    mixed.image_labels[4] = [UNKNOWN, PRESENT, ABSENT]
+    mixed.class_states[4] = [UNKNOWN, PRESENT, ABSENT]
     return mixed._replace(category_ids=(7, 3, 90))
 
 

@@ -63,7 +63,7 @@ def test_no_annotation(make_image_set):
 def test_image_labels_are_annotation_enough(make_image_set):
     image_set = make_image_set([(20, 30)])
     labels = np.array([[UNKNOWN, 1, 0]], np.int8)
-    validate(image_set._replace(image_labels=labels, has_boxes=np.array([False])))
+    validate(image_set._replace(class_states=labels))
 
 
 def test_missing_file(make_image_set):

@@ -55,14 +55,15 @@ def test_element_spec(image_set):
         assert isinstance(spec, Batch)
         assert spec.images.shape.as_list() == [2, None, None, 3]
         assert spec.targets.boxes.shape.as_list() == [2, None, 4]
-        assert spec.targets.image_labels.shape.as_list() == [2, 3]
+        assert spec.targets.class_states.shape.as_list() == [2, 3]
         # They are made within the training step.
         assert spec.teacher_images is None or not hasattr(spec.teacher_images, "shape")
         spec = spec._replace(teacher_images=spec.images)
         dtypes = tf.nest.map_structure(lambda s: s.dtype, spec)
         assert dtypes.images == dtypes.scales == dtypes.targets.boxes == tf.float32
-        assert dtypes.image_sizes == dtypes.targets.classes == tf.int32
-        assert dtypes.image_ids == tf.int64 and dtypes.targets.has_boxes == tf.bool
+        assert dtypes.image_sizes == tf.int32
+        assert dtypes.targets.classes == dtypes.targets.class_states == tf.int32
+        assert dtypes.image_ids == tf.int64
 
 
 def test_images_labels_and_boxes_belong_together(image_set):

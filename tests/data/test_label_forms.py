@@ -121,7 +121,7 @@ def _sort_images(image_set):
     order = np.argsort(names)
     return image_set._replace(
         paths=[image_set.paths[row] for row in order],
-        image_labels=image_set.image_labels[order],
+        class_states=image_set.class_states[order],
     )
 
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from supervision import mark_boxed
 
 from ehsod_tf.data import Split, make_split, write_split
 from ehsod_tf.data.splits.lists import split_from_ids
@@ -10,7 +11,7 @@ from ehsod_tf.errors import DataError
 def image_set(make_image_set):
     """Eight images: ids 100 .. 107, names 0.png .. 7.png; the last one is weak."""
     image_set = make_image_set([(9, 9)] * 8, [(0, (0, 0, 5, 5), 0)])
-    return image_set._replace(has_boxes=np.arange(8) < 7)
+    return mark_boxed(image_set, np.arange(8) < 7)
 
 
 @pytest.fixture

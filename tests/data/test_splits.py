@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+from supervision import mark_boxed
 
 from ehsod_tf.data import (
     Findings,
@@ -76,7 +77,7 @@ def test_images_are_chosen_evenly(image_set):
 
 def test_only_images_with_boxes_are_chosen(image_set):
     has_boxes = np.arange(40) < 10
-    split = make_split(image_set._replace(has_boxes=has_boxes), 50, seed=0)
+    split = make_split(mark_boxed(image_set, has_boxes), 50, seed=0)
     assert len(split.strong_image_ids) == 5
     assert max(split.strong_image_ids) < 110
 
@@ -88,7 +89,7 @@ def rare_set(image_set):
     labels[:, 0] = PRESENT
     labels[[7, 31], 1] = PRESENT
     labels[::5, 2] = PRESENT
-    return image_set._replace(image_labels=labels)
+    return mark_boxed(image_set, [True] * 40, labels)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -120,7 +121,7 @@ def test_stratified_splits_are_nested_and_exact(rare_set):
 
 def test_a_stratified_split_depends_on_ids_not_on_the_order(rare_set):
     turned = rare_set._replace(
-        image_ids=rare_set.image_ids[::-1], image_labels=rare_set.image_labels[::-1]
+        image_ids=rare_set.image_ids[::-1], class_states=rare_set.class_states[::-1]
     )
     splits = [make_split(s, 25, 0, stratified=True) for s in (rare_set, turned)]
     assert splits[0] == splits[1]
@@ -135,7 +136,7 @@ def test_the_stratified_choice_is_the_same_in_every_version(rare_set):
 
 def test_a_stratified_split_takes_only_images_with_boxes(rare_set):
     has_boxes = np.arange(40) % 2 == 1
-    weak = rare_set._replace(has_boxes=has_boxes)
+    weak = mark_boxed(rare_set, has_boxes)
     split = make_split(weak, 50, seed=0, stratified=True)
     assert len(split.strong_image_ids) == 10
     assert all(image_id % 2 for image_id in split.strong_image_ids)
@@ -191,7 +192,7 @@ def test_what_checks_left_out_can_be_left_out_of_the_split_too(image_set):
 
 
 def test_an_image_without_boxes_cannot_be_made_strong(image_set):
-    weak = image_set._replace(has_boxes=image_set.image_ids != 105)
+    weak = mark_boxed(image_set, image_set.image_ids != 105)
     with pytest.raises(DataError, match="105"):
         apply_split(weak, Split(0, 10, (104, 105)))
 
@@ -261,7 +262,7 @@ def test_description_counts(make_image_set):
     ]
     image_set = make_image_set([(9, 9)] * 3, objects, ignored={2})
     image_set = apply_split(image_set, Split(0, 33, (100,)))
-    image_set.image_labels[2] = UNKNOWN
+    image_set.class_states[2] = UNKNOWN
     lines = describe_supervision(image_set).splitlines()
     assert lines[0] == (
         "3 images: 1 strong (boxes), 1 weak (image labels only), "
@@ -287,7 +288,7 @@ def test_description_counts(make_image_set):
     ],
 )
 def test_a_split_is_described(image_set, split, words):
-    image_set = image_set._replace(has_boxes=np.arange(40) < 30)
+    image_set = mark_boxed(image_set, np.arange(40) < 30)
     lines = format_split(image_set, split).splitlines()
     assert lines[0] == f"split: 2 of 30 images with boxes keep them ({words})"
     assert "\n".join(lines[1:]) == describe_supervision(apply_split(image_set, split))

@@ -29,7 +29,7 @@ def mixture(make_image_set):
     """Strong: 0, 2 and 3, with a crowd. Weak: 1; 4, one label unknown."""
     image_set = make_image_set(SIZES, OBJECTS, ignored={5})
     mixed = apply_split(image_set, Split(0, 60, (100, 102, 103)))
-    mixed.image_labels[4] = [UNKNOWN, PRESENT, ABSENT]
+    mixed.class_states[4] = [UNKNOWN, PRESENT, ABSENT]
     return mixed._replace(category_ids=(7, 3, 90))
 
 

@@ -12,7 +12,7 @@ from ehsod_tf.data import (
 )
 from ehsod_tf.data.augmentation.views import draw_views
 from ehsod_tf.errors import ConfigError
-from ehsod_tf.structures import ABSENT, PRESENT, UNKNOWN
+from ehsod_tf.structures import ABSENT, BOXED, PRESENT, UNKNOWN
 
 PLAIN = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.0}
 ZOOM = Augmentation(min_scale=0.5, max_scale=3.0, **PLAIN)
@@ -115,7 +115,7 @@ def test_a_class_that_a_crop_took_away_becomes_unknown(make_image_set):
 def test_a_class_without_any_box(make_image_set):
     """Shown by a crowd or a label: present in whole images, unknown in cropped ones."""
     image_set = make_image_set([(64, 64)])
-    image_set.image_labels[0, 2] = PRESENT
+    image_set.class_states[0, 2] = BOXED
     states = set()
     for batch in train(image_set):
         # An image that fills its canvas is cropped when it is enlarged.

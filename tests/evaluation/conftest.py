@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ehsod_tf.evaluation.results import Results
-from ehsod_tf.structures import ImageSet
+from ehsod_tf.structures import BOXED_ABSENT, ImageSet
 
 
 @pytest.fixture
@@ -30,8 +30,7 @@ def make_image_set():
             classes=np.array([row[0] for row in objects], np.int32),
             areas=np.prod(boxes[:, 2:] - boxes[:, :2], axis=1),
             ignored=np.array([row[2] for row in objects], bool),
-            image_labels=np.zeros([len(images), num_classes], np.int8),
-            has_boxes=np.ones([len(images)], bool),
+            class_states=np.full([len(images), num_classes], BOXED_ABSENT, np.int8),
         )
 
     return build

@@ -7,6 +7,7 @@ import pytest
 
 from ehsod_tf.errors import DataError
 from ehsod_tf.evaluation.coco import FIGURES, evaluate_coco
+from ehsod_tf.structures import ABSENT, BOXED_ABSENT
 
 BOX = [10, 10, 50, 60]
 
@@ -120,7 +121,10 @@ def test_figures_are_plain_numbers_and_nothing_is_printed(draw_case, capfd):
         ({"image_ids": np.array([1, 1])}, "image id 1 is used twice"),
         ({"category_ids": (5, 5)}, "category id 5 is used twice"),
         ({"class_names": ("dog", "dog")}, "class name dog is used twice"),
-        ({"has_boxes": np.array([False, True])}, r"no boxes .*: image1\.jpg"),
+        (
+            {"class_states": np.array([[ABSENT], [BOXED_ABSENT]])},
+            r"no boxes .*: image1\.jpg",
+        ),
     ],
 )
 def test_unusable_ground_truth_is_refused(

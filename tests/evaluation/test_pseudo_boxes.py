@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from ehsod_tf.evaluation import measure_pseudo_boxes
 from ehsod_tf.evaluation.pseudo_boxes import count_hits
-from ehsod_tf.structures import Batch, Targets
+from ehsod_tf.structures import Batch, Targets, combine_states
 
 LARGE, SHIFTED, FAR = [0, 0, 40, 40], [0, 8, 40, 48], [50, 50, 60, 90]
 
@@ -40,8 +40,7 @@ def make_targets(rows, has_boxes):
     return Targets(
         tf.constant(boxes),
         tf.constant(classes),
-        tf.zeros([len(rows), 2], tf.int32),
-        tf.constant(has_boxes),
+        tf.constant(combine_states(np.zeros([len(rows), 2]), has_boxes), tf.int32),
     )
 
 

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
+from supervision import mark_boxed
 
 from ehsod_tf.errors import DataError
 from ehsod_tf.evaluation import runner
@@ -95,7 +96,7 @@ def test_weak_images_are_refused_before_the_detector_runs(image_set):
     def refuse(batch):
         raise AssertionError("the detector was run")
 
-    weak = image_set._replace(has_boxes=np.array([True, False, True]))
+    weak = mark_boxed(image_set, [True, False, True])
     with pytest.raises(DataError, match=r"1 of 3 images .*image2\.jpg"):
         runner.evaluate(refuse, _make_dataset([9, 2], [4, -1]), weak)
 

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from supervision import mark_boxed
 
 from ehsod_tf.errors import DataError
 from ehsod_tf.evaluation import voc
@@ -140,7 +141,7 @@ def test_equals_the_devkit_loops(draw_case, seed):
 
 def test_image_without_known_boxes_is_refused(make_image_set, make_results):
     image_set = make_image_set({1: [], 2: []})
-    image_set = image_set._replace(has_boxes=np.array([True, False]))
+    image_set = mark_boxed(image_set, [True, False])
     with pytest.raises(DataError, match=r"1 of 2 images .*image2\.jpg"):
         voc.evaluate_voc(image_set, make_results([]))
 

@@ -9,7 +9,7 @@ from ehsod_tf.modeling.cascade import StageOutputs
 from ehsod_tf.modeling.hybrid_head import HeadOutputs
 from ehsod_tf.modeling.roi_sampling import Rois
 from ehsod_tf.modeling.rpn_targets import SampledAnchors
-from ehsod_tf.structures import Targets
+from ehsod_tf.structures import Targets, combine_states
 
 NUM_CLASSES = 3
 CANVAS = (96, 96)
@@ -42,8 +42,7 @@ def make_targets(images=range(5), max_boxes=4) -> Targets:
     return Targets(
         tf.constant(boxes),
         tf.constant(classes),
-        tf.constant(IMAGE_LABELS[images]),
-        tf.constant(HAS_BOXES[images]),
+        tf.constant(combine_states(IMAGE_LABELS, HAS_BOXES)[images], tf.int32),
     )
 
 

@@ -6,11 +6,12 @@ import oracles
 import pytest
 import tensorflow as tf
 from hand_made import BOXES, CLASSES, HAS_BOXES, IMAGE_LABELS, IMAGE_SIZES, NUM_CLASSES
+from supervision import mark_boxed
 
 from ehsod_tf.errors import ConfigError
 from ehsod_tf.modeling import HybridCriterion
 from ehsod_tf.modeling.cascade import STAGE_STDS
-from ehsod_tf.structures import Targets, TargetWeights
+from ehsod_tf.structures import UNKNOWN, Targets, TargetWeights, combine_states
 
 STRONG = np.flatnonzero(HAS_BOXES)
 
@@ -98,8 +99,7 @@ def test_cam_seg_pulls_alike_at_every_kind_of_image(num_classes):
         tf.constant([[[8, 8, 120, 120]], [[60, 60, 66, 66]]] + 3 * [[[0, 0, 0, 0]]],
                     tf.float32),
         tf.constant([[0], [0], [-1], [-1], [-1]]),
-        tf.constant(labels),
-        tf.constant([True, True, True, False, False]),
+        tf.constant(combine_states(labels, [True] * 3 + [False] * 2), tf.int32),
     )  # fmt: skip
     sizes = tf.fill([5, 2], 128)
     anchors = hand_made.sample_anchors(outputs, targets)
@@ -261,7 +261,7 @@ def test_a_batch_of_nothing_but_padding_rows_has_finite_terms(cam_rpn):
 
 
 def test_a_batch_of_weak_images_has_supervised_terms_of_0_over_0(cam_rpn, stages):
-    targets = hand_made.make_targets()._replace(has_boxes=tf.zeros([5], tf.bool))
+    targets = mark_boxed(hand_made.make_targets(), [False] * 5)
     terms, _ = _compute(cam_rpn, stages, targets)
     for name, term in terms.items():
         if name.startswith("cam") or name.endswith("mid"):
@@ -277,7 +277,7 @@ def test_boxes_left_in_the_rows_of_a_weak_image_change_no_term(cam_rpn, stages):
 
 def test_unknown_labels_everywhere_leave_image_level_terms_at_0(cam_rpn, stages):
     targets = hand_made.make_targets()._replace(
-        image_labels=tf.fill([5, NUM_CLASSES], -1), has_boxes=tf.zeros([5], tf.bool)
+        class_states=tf.fill([5, NUM_CLASSES], UNKNOWN)
     )
     terms, _ = _compute(cam_rpn, stages, targets)
     assert {total for total, _ in terms.values()} == {0.0}
@@ -323,7 +323,7 @@ def test_negative_weight_of_absent_classes_is_a_config_error():
 
 def test_weights_count_in_the_sum_and_in_the_count(cam_rpn, stages):
     """Of an image with weight w, w times as much; terms of labels know no weights."""
-    targets = hand_made.make_targets()._replace(has_boxes=tf.ones([5], tf.bool))
+    targets = mark_boxed(hand_made.make_targets(), [True] * 5)
     anchors = hand_made.sample_anchors(cam_rpn, targets)
 
     def compute(classification, regression):

@@ -14,7 +14,7 @@ from ehsod_tf.modeling import (
     ProposalSelector,
     build_small_backbone,
 )
-from ehsod_tf.structures import Batch, ImageSet, Targets
+from ehsod_tf.structures import BOXED, Batch, ImageSet, Targets
 from ehsod_tf.training import CoupledSGD
 
 SIZE = 64
@@ -52,8 +52,7 @@ def batch():
         targets=Targets(
             boxes=tf.constant(boxes, tf.float32),
             classes=tf.constant(classes),
-            image_labels=tf.ones([2, 2], tf.int32),
-            has_boxes=tf.constant([True, True]),
+            class_states=tf.fill([2, 2], BOXED),
         ),
     )
 
@@ -73,8 +72,7 @@ def image_set(batch):
         classes=np.array(batch.targets.classes).reshape(-1),
         areas=np.prod(boxes[:, 2:] - boxes[:, :2], axis=1),
         ignored=np.zeros([4], bool),
-        image_labels=np.ones([2, 2], np.int8),
-        has_boxes=np.ones([2], bool),
+        class_states=np.full([2, 2], BOXED, np.int8),
     )
 
 

@@ -5,10 +5,18 @@ import numpy as np
 import pytest
 import small_detector
 import tensorflow as tf
+from supervision import mark_boxed
 
 from ehsod_tf.errors import ConfigError
 from ehsod_tf.modeling import Teacher
-from ehsod_tf.structures import ABSENT, PRESENT, UNKNOWN, Detections, Targets
+from ehsod_tf.structures import (
+    ABSENT,
+    PRESENT,
+    UNKNOWN,
+    Detections,
+    Targets,
+    combine_states,
+)
 from ehsod_tf.training import CoupledSGD, ema_weights
 
 NUM_CLASSES = 3
@@ -62,10 +70,12 @@ def draw_targets(rng, num_images, labels=(ABSENT, PRESENT, UNKNOWN)):
     return Targets(
         boxes=tf.constant(boxes, tf.float32),
         classes=tf.constant(np.where(strong[:, None], [1, -1], -1), tf.int32),
-        image_labels=tf.constant(
-            rng.choice(labels, [num_images, NUM_CLASSES], p=(0.5, 0.4, 0.1)), tf.int32
+        class_states=tf.constant(
+            combine_states(
+                rng.choice(labels, [num_images, NUM_CLASSES], p=(0.5, 0.4, 0.1)), strong
+            ),
+            tf.int32,
         ),
-        has_boxes=tf.constant(strong),
     )
 
 
@@ -118,8 +128,7 @@ def test_boxes_that_differ_by_rounding_become_the_same():
 
 def test_an_image_that_shows_nothing_becomes_background():
     targets = draw_targets(np.random.default_rng(0), 1)._replace(
-        image_labels=tf.zeros([1, NUM_CLASSES], tf.int32),
-        has_boxes=tf.constant([False]),
+        class_states=tf.fill([1, NUM_CLASSES], ABSENT),
     )
     detections = draw_detections(np.random.default_rng(2), 1)
     promoted = Teacher().promote(detections, targets)
@@ -145,9 +154,7 @@ def test_batch_mates_change_padding_alone():
 
 
 def test_weights_of_strong_promoted_and_weak_images():
-    targets = hand_made.make_targets([0, 2, 4])._replace(
-        has_boxes=tf.constant([True, True, False])
-    )
+    targets = mark_boxed(hand_made.make_targets([0, 2, 4]), [True, True, False])
     teacher = Teacher(classification_weight=0.5, regression_weight=0.25)
     weights = teacher.weigh(targets, tf.constant([False, True, False]))
     assert weights.classification.numpy().tolist() == [1.0, 0.5, 0.0]

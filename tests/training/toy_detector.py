@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ehsod_tf.structures import Batch, Targets
+from ehsod_tf.structures import BOXED_OFFSET, Batch, Targets
 from ehsod_tf.training import Checkpoints, CoupledSGD, ReplicatedLossScale
 
 NUM_CLASSES = 2
@@ -95,6 +95,7 @@ def make_dataset(batch_size=2, broken_id=None, steep_id=None):
         labels = tf.cast(tf.stack([rows % 2, rows % 3 // 2], 1), tf.int32)
         if steep_id is not None:
             labels = tf.where((rows + 100 == steep_id)[:, None], 500, labels)
+        is_strong = tf.cast(rows % 4 == 0, tf.int32)
         return Batch(
             images=images,
             image_sizes=tf.fill([batch_size, 2], _SIZE),
@@ -103,8 +104,7 @@ def make_dataset(batch_size=2, broken_id=None, steep_id=None):
             targets=Targets(
                 boxes=tf.zeros([batch_size, 1, 4]),
                 classes=tf.fill([batch_size, 1], -1),
-                image_labels=labels,
-                has_boxes=rows % 4 == 0,
+                class_states=labels + BOXED_OFFSET * is_strong[:, None],
             ),
         )
 

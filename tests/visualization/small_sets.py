@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from ehsod_tf.structures import PRESENT, ImageSet
+from ehsod_tf.structures import PRESENT, ImageSet, combine_states
 
 
 def make_image_set(folder, labels, boxed, class_names, size=(60, 80)):
@@ -27,6 +27,5 @@ def make_image_set(folder, labels, boxed, class_names, size=(60, 80)):
         classes=classes,
         areas=np.full(len(classes), 800.0),
         ignored=np.zeros(len(classes), bool),
-        image_labels=labels,
-        has_boxes=boxed,
+        class_states=combine_states(labels, boxed),
     )

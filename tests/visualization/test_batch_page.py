@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ehsod_tf.structures import Batch, Targets
+from ehsod_tf.structures import BOXED, BOXED_ABSENT, PRESENT, UNKNOWN, Batch, Targets
 from ehsod_tf.visualization import BatchNames, format_batch, write_batch_page
 from ehsod_tf.visualization.batch_page import list_faults
 
@@ -20,8 +20,9 @@ def batch():
         targets=Targets(
             boxes=np.array([[[5, 5, 30, 50]], [[0, 0, 0, 0]]], np.float32),
             classes=np.array([[1], [-1]], np.int32),
-            image_labels=np.array([[0, 1], [1, -1]], np.int32),
-            has_boxes=np.array([True, False]),
+            class_states=np.array(
+                [[BOXED_ABSENT, BOXED], [PRESENT, UNKNOWN]], np.int32
+            ),
         ),
     )
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from ehsod_tf.data.augmentation.settings import Augmentation
 from ehsod_tf.data.transforms import flip_boxes, resize_image
-from ehsod_tf.structures import PRESENT, UNKNOWN, Batch
+from ehsod_tf.structures import BOXED, BOXED_UNCERTAIN, PARTLY_BOXED, UNKNOWN, Batch
 
 
 class Views(NamedTuple):
@@ -45,7 +45,7 @@ def draw_views(
         original_sizes: [..., 2] integers (height, width) of the images.
         usual_sizes: [..., 2] that the images are resized to without augmentation.
         canvases: [..., 2] of the images, at least their usual size.
-        is_strong: [...] bool, whether the boxes of the image are known.
+        is_strong: [...] bool, whether all boxes of the image are known.
     """
     weak_max = min(settings.max_scale, settings.weak_min_area**-0.5)
     highest = np.where(is_strong, settings.max_scale, weak_max)
@@ -77,9 +77,9 @@ def apply_views(
 ) -> Batch:
     """Takes all that is known of the images of a batch to their views.
 
-    A box that a crop leaves too little of is dropped. A class of a strong image none of
-    whose boxes is kept becomes `UNKNOWN` there: a part of an object may still be seen.
-    The labels of a weak image stay, see `Augmentation.weak_min_area`.
+    A box that a crop leaves too little of is dropped. The label of a boxed class none
+    of whose boxes is kept becomes unknown: a part of an object may still be seen.
+    Labels without boxes stay, see `Augmentation.weak_min_area`.
 
     Args:
         batch: whose images are views already, on their canvas and mirrored, while
@@ -100,17 +100,19 @@ def apply_views(
     )
     is_kept &= targets.classes >= 0
     classes = tf.where(is_kept, targets.classes, -1)
-    labels = targets.image_labels
+    states = targets.class_states
     is_cropped = tf.reduce_any(extents < batch.image_sizes, axis=1)
-    is_boxed = tf.reduce_max(tf.one_hot(classes, labels.shape[1]), axis=1) > 0
-    is_lost = (is_cropped & targets.has_boxes)[:, None] & ~is_boxed
+    is_boxed = tf.reduce_max(tf.one_hot(classes, states.shape[1]), axis=1) > 0
+    is_lost = is_cropped[:, None] & ~is_boxed
+    states = tf.where(is_lost & (states == BOXED), BOXED_UNCERTAIN, states)
+    states = tf.where(is_lost & (states == PARTLY_BOXED), UNKNOWN, states)
     return batch._replace(
         image_sizes=views.sizes,
         scales=scales,
         targets=targets._replace(
             boxes=tf.where(is_kept[..., None], boxes, 0.0),
             classes=classes,
-            image_labels=tf.where(is_lost & (labels == PRESENT), UNKNOWN, labels),
+            class_states=states,
         ),
     )
 

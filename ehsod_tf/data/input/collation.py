@@ -27,8 +27,7 @@ class Columns(NamedTuple):
     row_splits: tf.Tensor  # [I + C + 1] int64, into the first half of the boxes
     boxes: tf.Tensor  # [T + 1, 4] float32, on the canvas
     classes: tf.Tensor  # [T + 1] int32
-    image_labels: tf.Tensor  # [I + C, K] int32
-    has_boxes: tf.Tensor  # [I + C] bool
+    class_states: tf.Tensor  # [I + C, K] int32
 
 
 _NO_CANVASES = np.zeros([0, 2], np.int32)
@@ -69,8 +68,7 @@ def build_columns(
             row_splits=append_fillers(splits, splits[-1], tf.int64),
             boxes=_append(boxes, 0, 1, tf.float32),
             classes=_append(classes, -1, 1, tf.int32),
-            image_labels=append_fillers(image_set.image_labels, UNKNOWN, tf.int32),
-            has_boxes=append_fillers(image_set.has_boxes, False, tf.bool),
+            class_states=append_fillers(image_set.class_states, UNKNOWN, tf.int32),
         )
 
 
@@ -106,8 +104,7 @@ def collate(
         targets=Targets(
             boxes=tf.gather(columns.boxes, box_rows),
             classes=tf.gather(columns.classes, box_rows),
-            image_labels=tf.gather(columns.image_labels, index),
-            has_boxes=tf.gather(columns.has_boxes, index),
+            class_states=tf.gather(columns.class_states, index),
         ),
     )
 

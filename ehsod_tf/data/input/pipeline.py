@@ -128,7 +128,7 @@ def build_training_dataset(
             original_sizes=image_set.sizes[indices],
             usual_sizes=usual_sizes[indices],
             canvases=canvases[indices],
-            is_strong=image_set.has_boxes[indices],
+            is_strong=image_set.is_strong[indices],
         )
         seen_sizes = views.sizes
         # Boxes stay on the original images until the views move them.

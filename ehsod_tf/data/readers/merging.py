@@ -17,7 +17,15 @@ from ehsod_tf.data.label_states import (
 )
 from ehsod_tf.data.problems import Findings
 from ehsod_tf.errors import DataError
-from ehsod_tf.structures import ABSENT, PRESENT, UNKNOWN, ImageSet
+from ehsod_tf.structures import (
+    ABSENT,
+    PRESENT,
+    UNKNOWN,
+    ImageSet,
+    combine_states,
+    find_boxed,
+    list_labels,
+)
 
 
 def read_mixture(
@@ -116,8 +124,7 @@ def _concatenate(image_sets: Sequence[ImageSet]) -> ImageSet:
             np.concatenate(images).astype(np.int64),
             *map(join, ("boxes", "classes", "areas", "ignored")),
         ),
-        image_labels=join("image_labels"),
-        has_boxes=join("has_boxes"),
+        class_states=join("class_states"),
     )
 
 
@@ -138,13 +145,14 @@ def _find_shared_files(paths: Sequence[str]) -> list[np.ndarray]:
 
 def _merge_rows(joined: ImageSet, rows: np.ndarray, findings: Findings) -> int | None:
     """Merges the rows of one image into one of them; None if they contradict."""
-    boxed = rows[joined.has_boxes[rows]]
+    has_boxes = find_boxed(joined.class_states[rows])
+    boxed = rows[has_boxes]
     path, name = joined.paths[rows[0]], joined.image_names[rows[0]]
     if len(boxed) > 1:
         message = "two sources have boxes of it; keep one of them"
         findings.add(path, f"image {name}", "boxes", message)
         return None
-    labels = joined.image_labels[rows[~joined.has_boxes[rows]]]
+    labels = joined.class_states[rows[~has_boxes]]
     present, absent = (labels == PRESENT).any(axis=0), (labels == ABSENT).any(axis=0)
     if (present & absent).any():
         class_name = joined.class_names[int(np.argmax(present & absent))]
@@ -157,13 +165,14 @@ def _merge_rows(joined: ImageSet, rows: np.ndarray, findings: Findings) -> int |
     listed = np.select([present, absent], [PRESENT, ABSENT], UNKNOWN).astype(np.int8)
     chosen = int(boxed[0]) if len(boxed) else int(rows[0])
     if len(boxed):
-        states = joined.image_labels[chosen]
+        states = list_labels(joined.class_states[chosen])
         listed, contradicted = add_labels_to_boxes(states, listed)
         if contradicted.any():
             message = describe_contradiction(states, contradicted, joined.class_names)
             findings.add(path, f"image {name}", "labels", message)
             return None
-    joined.image_labels[chosen] = listed
+    is_boxed = np.full(len(listed), bool(len(boxed)))
+    joined.class_states[chosen] = combine_states(listed, is_boxed)
     return chosen
 
 

@@ -13,7 +13,7 @@ from ehsod_tf.data.columns import (
     select_images,
 )
 from ehsod_tf.data.problems import Findings
-from ehsod_tf.structures import UNKNOWN, ImageSet
+from ehsod_tf.structures import UNKNOWN, ImageSet, combine_states
 
 
 class ImageTable(NamedTuple):
@@ -98,8 +98,7 @@ def supervise(
         paths=images.names,
         sizes=images.sizes,
         boxes=BoxColumns(*(column[of_strong] for column in boxes)),
-        image_labels=labels,
-        has_boxes=strong,
+        class_states=combine_states(labels, strong),
     )
     return select_images(image_set, images.sound & (strong | weak))
 

@@ -10,7 +10,7 @@ from ehsod_tf.data.spelling import find_similar, fold, suggest
 from ehsod_tf.data.splits.split import Split, read_split
 from ehsod_tf.data.text_files import read_text
 from ehsod_tf.errors import DataError
-from ehsod_tf.structures import ImageSet
+from ehsod_tf.structures import ImageSet, find_boxed
 
 # A number as it is printed: "00012" is a name. No more digits than int64 holds.
 _ID = re.compile("0|[1-9][0-9]{0,18}", re.ASCII)
@@ -122,7 +122,7 @@ def _find_fault(image_set, value, rows):
             for row in rows
         )
         return f"{value!r} may be the image {meant}; give the name with its extension"
-    if not image_set.has_boxes[rows[0]]:
+    if not find_boxed(image_set.class_states[rows[0]]):
         return f"the image {value!r} has no boxes; annotate it or take it off the list"
     return None
 

@@ -128,14 +128,16 @@ def apply_split(
         classes=image_set.classes[kept],
         areas=image_set.areas[kept],
         ignored=image_set.ignored[kept],
-        has_boxes=is_strong,
+        class_states=np.where(
+            is_strong[:, None], image_set.class_states, image_set.image_labels
+        ),
     )
 
 
 def hide_weak_labels(image_set: ImageSet) -> ImageSet:
     """Makes every label of the weak images `UNKNOWN`."""
-    labels = np.where(image_set.has_boxes[:, None], image_set.image_labels, UNKNOWN)
-    return image_set._replace(image_labels=labels.astype(np.int8))
+    states = np.where(image_set.has_boxes[:, None], image_set.class_states, UNKNOWN)
+    return image_set._replace(class_states=states.astype(np.int8))
 
 
 def write_split(path: str | os.PathLike, split: Split) -> None:

@@ -22,7 +22,7 @@ from ehsod_tf.data.spelling import refuse_lookalikes
 from ehsod_tf.data.tfrecord.label_map import LABEL_MAP_FILE, read_label_map
 from ehsod_tf.data.tfrecord.parsing import ImageRecord, RecordError, parse_record
 from ehsod_tf.errors import DataError
-from ehsod_tf.structures import UNKNOWN, ImageSet
+from ehsod_tf.structures import UNKNOWN, ImageSet, combine_states
 
 
 def read_tfrecords(
@@ -206,8 +206,7 @@ def _assemble(
         paths=[os.path.join(image_dir, record.name) for record in records],
         sizes=[record.size for record in records],
         boxes=boxes,
-        image_labels=labels,
-        has_boxes=strong,
+        class_states=combine_states(labels, strong),
     )
     return select_images(image_set, ~unknown & ~contradicted.any(axis=1))
 

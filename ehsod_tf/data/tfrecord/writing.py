@@ -22,7 +22,7 @@ from ehsod_tf.data.problems import Findings
 from ehsod_tf.data.tfrecord.label_map import LABEL_MAP_FILE, write_label_map
 from ehsod_tf.data.tfrecord.parsing import BOX_SIDES
 from ehsod_tf.errors import ConfigError, DataError
-from ehsod_tf.structures import ABSENT, PRESENT, ImageSet
+from ehsod_tf.structures import ABSENT, PRESENT, ImageSet, find_boxed, list_labels
 
 
 def write_tfrecords(
@@ -105,6 +105,7 @@ def _make_example(
     with open(path, "rb") as file:
         encoded = file.read()
     height, width = image_set.sizes[row].tolist()
+    states = image_set.class_states[row]
     features = {
         "image/encoded": [encoded],
         "image/format": [image_format.encode()],
@@ -113,11 +114,11 @@ def _make_example(
         "image/key/sha256": [hashlib.sha256(encoded).hexdigest().encode()],
         "image/height": [height],
         "image/width": [width],
-        "image/supervision": [b"boxes" if image_set.has_boxes[row] else b"labels"],
+        "image/supervision": [_name_supervision(states)],
     }
     features |= _list_objects(image_set, row, labels)
     for prefix, state in (("", PRESENT), ("absent_", ABSENT)):
-        classes = np.flatnonzero(image_set.image_labels[row] == state)
+        classes = np.flatnonzero(list_labels(states) == state)
         features[f"image/class/{prefix}label"] = labels[classes]
         features[f"image/class/{prefix}text"] = _encode_names(image_set, classes)
     return tf.train.Example(
@@ -125,6 +126,10 @@ def _make_example(
             feature={name: _make_feature(values) for name, values in features.items()}
         )
     )
+
+
+def _name_supervision(states: np.ndarray) -> bytes:
+    return b"boxes" if find_boxed(states) else b"labels"
 
 
 def _list_objects(image_set: ImageSet, row: int, labels: np.ndarray) -> dict:

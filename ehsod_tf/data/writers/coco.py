@@ -63,18 +63,19 @@ def write_coco(
 def _list_images(image_set: ImageSet, image_dir: str) -> list[dict]:
     findings, records = Findings(), []
     category_ids = np.array(image_set.category_ids)
+    labels_of_image, has_boxes = image_set.image_labels, image_set.has_boxes
     for row, path in enumerate(image_set.paths):
         name = os.path.relpath(os.path.abspath(path), image_dir).replace(os.sep, "/")
         if fault := find_path_fault(name):
             findings.add(path, f"image {image_set.image_ids[row]}", "", fault)
         height, width = image_set.sizes[row].tolist()
-        labels = image_set.image_labels[row]
+        labels = labels_of_image[row]
         record = {
             "id": int(image_set.image_ids[row]),
             "file_name": name,
             "height": height,
             "width": width,
-            "supervision": "boxes" if image_set.has_boxes[row] else "labels",
+            "supervision": "boxes" if has_boxes[row] else "labels",
             "image_labels": category_ids[labels == PRESENT].tolist(),
         }
         # Without this list, whatever is not present counts as absent.
