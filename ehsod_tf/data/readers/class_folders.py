@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from ehsod_tf.data.columns import assemble_labelled_images
@@ -19,6 +18,7 @@ from ehsod_tf.data.label_states import (
     require_reading_choices,
 )
 from ehsod_tf.data.problems import Findings, check_class_names
+from ehsod_tf.data.readers.image_folder import walk_files
 from ehsod_tf.data.spelling import find_joined_names, refuse_lookalikes, suggest
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import ImageSet
@@ -160,7 +160,7 @@ def _list_images(root: str, folders: list[str], findings: Findings) -> list[_Fil
     for folder in folders:
         top = os.path.join(root, folder)
         num_before = len(files)
-        for path in _walk(top, others, findings):
+        for path in walk_files(top, others, findings):
             name = os.path.relpath(path, top).replace(os.sep, "/")
             hidden = os.path.basename(name).startswith(".")
             if hidden or not name.lower().endswith(IMAGE_EXTENSIONS):
@@ -177,24 +177,6 @@ def _list_images(root: str, folders: list[str], findings: Findings) -> list[_Fil
             f"or no images are passed over ({name_first(list(map(repr, others)))})"
         )
     return files
-
-
-def _walk(top: str, others: list[str], findings: Findings) -> Iterator[str]:
-    """Yields the paths of all files below a folder, in the order of their names."""
-
-    def report(error: OSError) -> None:
-        message = f"the folder cannot be read ({error.strerror}); grant permission"
-        findings.add(os.fspath(error.filename), "", "", message)
-
-    for parent, folders, names in os.walk(top, onerror=report):
-        for folder in list(folders):
-            path = os.path.join(parent, folder)
-            # A link may lead back up, round and round.
-            if folder.startswith(".") or os.path.islink(path):
-                others.append(os.path.relpath(path, os.path.dirname(top)))
-                folders.remove(folder)
-        folders.sort()
-        yield from (os.path.join(parent, name) for name in sorted(names))
 
 
 def _group_copies(files: list[_File], findings: Findings) -> list[list[_File]]:

@@ -56,14 +56,30 @@ def read_coco(
     label_states.require_reading_choices(unannotated=unannotated)
     found = Findings() if findings is None else findings
     path = os.fspath(annotation_file)
-    content = load_coco_json(path)
-    categories = _select_categories(content["categories"], path, class_names, found)
-    images = read_images(content.pop("images"), path, categories, found)
-    _fill_missing_sizes(images, image_dir, path, found)
+    image_set = build_image_set(
+        load_coco_json(path), path, image_dir, class_names, unannotated, found
+    )
+    if findings is None:
+        found.settle()
+    return image_set
+
+
+def build_image_set(
+    content: dict[str, list],
+    path: str,
+    image_dir: str | os.PathLike,
+    class_names: tuple[str, ...] | None,
+    unannotated: str,
+    findings: Findings,
+) -> ImageSet:
+    """As `read_coco`, from what `load_coco_json` gave; ``content`` is used up."""
+    categories = _select_categories(content["categories"], path, class_names, findings)
+    images = read_images(content.pop("images"), path, categories, findings)
+    _fill_missing_sizes(images, image_dir, path, findings)
     records = content.pop("annotations")
-    boxes, annotated = read_boxes(records, path, images, categories, found)
+    boxes, annotated = read_boxes(records, path, images, categories, findings)
     groups = {category.get("supercategory") for category in content["categories"]}
-    _note_group_names(categories, groups, boxes, images, path, found)
+    _note_group_names(categories, groups, boxes, images, path, findings)
     image_set = supervise(
         images,
         boxes,
@@ -72,11 +88,9 @@ def read_coco(
         category_ids=categories.ids,
         source=path,
         unannotated=unannotated,
-        findings=found,
+        findings=findings,
     )
-    label_states.require_annotated_images(len(image_set.paths), path, found)
-    if findings is None:
-        found.settle()
+    label_states.require_annotated_images(len(image_set.paths), path, findings)
     paths = [os.path.join(image_dir, name) for name in image_set.image_names]
     return image_set._replace(paths=paths)
 

@@ -16,6 +16,8 @@ def fill_missing_sizes(
     records: Sequence[str],
     source: str,
     findings: Findings,
+    *,
+    noted: bool = True,
 ) -> np.ndarray:
     """Fills in heights and widths that are 0, from the headers of the files.
 
@@ -25,6 +27,7 @@ def fill_missing_sizes(
         records: I names of the records in problems, e.g. "image 17".
         source: path of the annotation.
         findings: takes a note, and problems with files that cannot tell.
+        noted: False for a form that never gives a size.
 
     Returns:
         [I] bool, False for images whose size remains unknown.
@@ -36,12 +39,15 @@ def fill_missing_sizes(
         rows, read_headers([paths[row] for row in rows]), strict=True
     ):
         if isinstance(header, DataError):
-            fault = f"the annotation gives no size, and so must the image: {header}"
+            fault = str(header)
+            if noted:
+                fault = f"the annotation gives no size, and so must the image: {fault}"
         elif header.orientation in TURNED:
+            what = "the annotation gives no size, and " if noted else ""
+            remedy = "add the size to the annotation" if noted else "store it upright"
             fault = (
-                "the annotation gives no size, and the EXIF orientation "
-                f"{header.orientation} turns the image, so that nobody can tell "
-                "which way its boxes refer to; add the size to the annotation"
+                f"{what}the EXIF orientation {header.orientation} turns the image, so "
+                f"that nobody can tell which way its boxes refer to; {remedy}"
             )
         else:
             of_file = np.array([header.height, header.width])
@@ -50,7 +56,7 @@ def fill_missing_sizes(
             continue
         findings.add(paths[row], records[row], "size", fault)
         is_known[row] = False
-    if filled:
+    if filled and noted:
         findings.note(
             f"{source}: {len(filled)} images have no size in the annotation; theirs is "
             f"read from the image files ({name_first(filled)})"

@@ -2,18 +2,23 @@
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from ehsod_tf.data.columns import BoxRecord, assemble_image_set, select_images
-from ehsod_tf.data.image_files import IMAGE_EXTENSIONS
+from ehsod_tf.data.image_files import IMAGE_EXTENSIONS, is_plain_text
 from ehsod_tf.data.label_states import name_first
 from ehsod_tf.data.problems import Findings, check_class_names
 from ehsod_tf.data.readers.missing_sizes import fill_missing_sizes
-from ehsod_tf.data.readers.voc_annotation import VocAnnotation, read_annotation
+from ehsod_tf.data.readers.voc_annotation import (
+    VocAnnotation,
+    VocObject,
+    read_annotation,
+)
 from ehsod_tf.data.readers.voc_list import read_image_list
-from ehsod_tf.data.spelling import find_similar
+from ehsod_tf.data.readers.xml_files import quote
+from ehsod_tf.data.spelling import find_similar, suggest
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import ImageSet
 
@@ -74,14 +79,13 @@ def read_voc(
     list_file, image_ids, names = read_image_list(devkit_dir, image_set, found)
     folder = os.path.join(devkit_dir, "Annotations")
     num_objects: Counter[str] = Counter()
+
+    def check_class(name: str) -> str | None:
+        num_objects.update([name] if is_plain_text(name) else [])
+        return _find_class_fault(name, class_names)
+
     annotations = [
-        read_annotation(
-            os.path.join(folder, f"{name}.xml"),
-            class_names,
-            VOC_CLASSES,
-            num_objects,
-            found,
-        )
+        read_annotation(os.path.join(folder, f"{name}.xml"), check_class, found)
         for name in names
     ]
     is_sound = np.array([a is not None for a in annotations], bool)
@@ -92,7 +96,7 @@ def read_voc(
     is_misspelt = any(find_similar(name, class_names) for name in own_names)
     if own_names and not is_misspelt and not num_objects.keys() & set(class_names):
         raise DataError(_describe_own_classes(folder, class_names, num_objects))
-    _note_unspecified(annotations, folder, found)
+    note_unspecified(_list_chosen(annotations, class_names), folder, found)
     paths = _list_paths(devkit_dir, names, found)
     sizes = np.array([a.size if a else (1, 1) for a in annotations]).reshape(-1, 2)
     records = [f"image {name}" for name in names]
@@ -106,7 +110,7 @@ def read_voc(
         image_names=names,
         paths=paths,
         sizes=sizes,
-        objects=_gather_objects(annotations),
+        objects=_gather_objects(annotations, class_names),
     )
     return select_images(whole, is_sound)
 
@@ -126,10 +130,33 @@ def _describe_own_classes(
     )
 
 
-def _note_unspecified(
-    annotations: Sequence[VocAnnotation | None], folder: str, findings: Findings
+def _find_class_fault(name: str, class_names: Sequence[str]) -> str | None:
+    if name in class_names or name in VOC_CLASSES:
+        return None
+    if find_similar(name, class_names):
+        remedy = suggest(name, class_names)
+    else:
+        remedy = "list it in class_names if it is one of yours, or correct it"
+    return f"unknown class {quote(name)}; {remedy}"
+
+
+def _list_chosen(
+    annotations: Sequence[VocAnnotation | None], class_names: Sequence[str]
+) -> list[VocObject]:
+    return [
+        item
+        for annotation in annotations
+        if annotation
+        for item in annotation.objects
+        if item.name in class_names
+    ]
+
+
+def note_unspecified(
+    objects: Iterable[VocObject], folder: str, findings: Findings
 ) -> None:
-    number = sum(a.num_unspecified for a in annotations if a)
+    """Notes how many objects leave open whether they are difficult."""
+    number = sum(item.is_open for item in objects)
     if number:
         findings.note(
             f"{folder}: {number} objects have a <difficult> that is empty or says "
@@ -137,13 +164,20 @@ def _note_unspecified(
         )
 
 
-def _gather_objects(annotations: Sequence[VocAnnotation | None]) -> list[BoxRecord]:
-    return [
-        box._replace(image=row)
-        for row, annotation in enumerate(annotations)
-        if annotation
-        for box in annotation.objects
-    ]
+def _gather_objects(
+    annotations: Sequence[VocAnnotation | None], class_names: Sequence[str]
+) -> list[BoxRecord]:
+    index = {name: number for number, name in enumerate(class_names)}
+    records = []
+    for row, annotation in enumerate(annotations):
+        for item in annotation.objects if annotation else ():
+            if item.name in index:
+                ymin, xmin, ymax, xmax = item.box
+                area = (ymax - ymin) * (xmax - xmin)
+                number = index[item.name]
+                record = BoxRecord(row, item.box, number, area, item.is_difficult)
+                records.append(record)
+    return records
 
 
 def _list_paths(devkit_dir: str, names: Sequence[str], findings: Findings) -> list[str]:

@@ -40,7 +40,20 @@ def write_coco(
         folders = {os.path.dirname(os.path.abspath(path)) for path in image_set.paths}
         image_dir = os.path.commonpath(folders)
     image_dir = os.path.abspath(image_dir)
-    content = {
+    content = make_content(image_set, image_dir)
+    folder = os.path.dirname(os.path.abspath(path))
+    os.makedirs(folder, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        part = os.path.join(temporary, "instances.json")
+        with open(part, "w", encoding="utf-8") as file:
+            json.dump(content, file)
+        os.replace(part, path)
+    return image_dir
+
+
+def make_content(image_set: ImageSet, image_dir: str) -> dict[str, list]:
+    """Returns what `write_coco` writes: images, annotations and categories."""
+    return {
         "images": _list_images(image_set, image_dir),
         "annotations": _list_annotations(image_set),
         "categories": [
@@ -50,14 +63,6 @@ def write_coco(
             )
         ],
     }
-    folder = os.path.dirname(os.path.abspath(path))
-    os.makedirs(folder, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as temporary:
-        part = os.path.join(temporary, "instances.json")
-        with open(part, "w", encoding="utf-8") as file:
-            json.dump(content, file)
-        os.replace(part, path)
-    return image_dir
 
 
 def _list_images(image_set: ImageSet, image_dir: str) -> list[dict]:
