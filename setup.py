@@ -53,6 +53,7 @@ setup(
         "pooch>=1.8",
         "requests>=2.31",
         "tqdm>=4.60",
+        "pyyaml>=6.0",
         # TensorFlow 2.21 writes event files but no longer installs their viewer.
         "tensorboard>=2.20",
     ],

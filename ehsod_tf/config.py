@@ -25,6 +25,7 @@ import gin
 
 from ehsod_tf import config_checks, data, errors, modeling, training
 from ehsod_tf.errors import ConfigError, DataError, EhsodError
+from ehsod_tf.runs import exports
 from ehsod_tf.runs.settings import Experiment
 
 # What can be set, by the name of the target; filled by `_register`.
@@ -45,6 +46,7 @@ _GIVEN = {
             "read_tfrecords",
             "read_mixture",
             "read_synthetic_scenes",
+            *exports.READERS,
         ),
         ("findings",),
     ),
@@ -377,6 +379,7 @@ for _target in (
     read_label_csv,
     read_class_folders,
     read_tfrecords,
+    *exports.READERS.values(),
     data.Augmentation,
     data.read_mixture,
     read_synthetic_scenes,

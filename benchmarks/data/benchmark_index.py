@@ -1,15 +1,18 @@
 """Times the reading of a generated index of COCO's size, and its peak memory.
 
-    python benchmarks/data/benchmark_index.py [--polygons]
+    python benchmarks/data/benchmark_index.py [--polygons | --yolo]
 
 Writes an instances JSON of 118,000 images and 860,000 boxes, and one of a tenth of
 that, to a temporary folder, and reads each in a process of its own. The table gives the
 seconds of `read_coco` and the peak resident memory of that process, TensorFlow's
 import included. With --polygons every object has an outline of 60 numbers, as an
-average one of COCO has; the reader drops them. No image is needed.
+average one of COCO has; the reader drops them. No image is needed. With --yolo the same
+boxes are in as many text files instead, beside images of one pixel, whose headers
+`read_yolo` reads for their sizes; both are in the system's cache.
 """
 
 import argparse
+import io
 import json
 import os
 import random
@@ -18,6 +21,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+from PIL import Image
 
 IMAGES, BOXES, CATEGORIES = 118_000, 860_000, 80
 POLYGON_NUMBERS = 60
@@ -77,21 +82,65 @@ def make_annotation(annotation_id, image_id, polygons, rng):
     }
 
 
+def write_yolo(folder, scale, seed=0):
+    """Writes data.yaml, images and label files."""
+    rng = random.Random(seed)
+    num_images, num_boxes = round(IMAGES * scale), round(BOXES * scale)
+    lines = [[] for _ in range(num_images)]
+    for _ in range(num_boxes):
+        x, y = rng.uniform(0.25, 0.75), rng.uniform(0.25, 0.75)
+        width, height = rng.uniform(0.01, 0.5), rng.uniform(0.01, 0.5)
+        numbers = " ".join(f"{number:.6f}" for number in (x, y, width, height))
+        number = rng.randrange(CATEGORIES)
+        lines[rng.randrange(num_images)].append(f"{number} {numbers}\n")
+    for kind in ("images", "labels"):
+        os.makedirs(os.path.join(folder, kind, "train"))
+    pixel = io.BytesIO()
+    Image.new("RGB", (1, 1)).save(pixel, "JPEG")
+    for row in range(num_images):
+        stem = f"{row:012}"
+        image = os.path.join(folder, "images", "train", f"{stem}.jpg")
+        with open(image, "wb") as file:
+            file.write(pixel.getvalue())
+        labels = os.path.join(folder, "labels", "train", f"{stem}.txt")
+        with open(labels, "w", encoding="utf-8") as file:
+            file.writelines(lines[row])
+    path = os.path.join(folder, "data.yaml")
+    names = ", ".join(f"class {number}" for number in range(CATEGORIES))
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(f"train: images/train\nnames: [{names}]\n")
+    return path
+
+
 def read_index(path):
     """Prints images, boxes, seconds and the peak memory in GiB of this process."""
-    from ehsod_tf.data.readers.coco import read_coco
+    from ehsod_tf.data import read_coco, read_yolo
 
     started = time.perf_counter()
-    image_set = read_coco(path, "images", unannotated="empty")
+    if path.endswith(".yaml"):
+        image_set = read_yolo(path)
+    else:
+        image_set = read_coco(path, "images", unannotated="empty")
     seconds = time.perf_counter() - started
     # Linux counts in KiB.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(len(image_set.paths), len(image_set.boxes), seconds, peak)
 
 
+def measure(folder):
+    """Returns the bytes of all files of a folder but images."""
+    return sum(
+        os.path.getsize(os.path.join(parent, name))
+        for parent, _, names in os.walk(folder)
+        for name in names
+        if not name.endswith(".jpg")
+    )
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--polygons", action="store_true")
+    parser.add_argument("--yolo", action="store_true")
     parser.add_argument("--scale", type=float, nargs="+", default=SCALES)
     parser.add_argument("--read", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -103,8 +152,11 @@ def main():
     for scale in arguments.scale:
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "instances.json")
-            write_index(path, scale, arguments.polygons)
-            size = os.path.getsize(path) / 2**20
+            if arguments.yolo:
+                path = write_yolo(folder, scale)
+            else:
+                write_index(path, scale, arguments.polygons)
+            size = measure(folder) / 2**20
             command = [sys.executable, __file__, "--read", path]
             output = subprocess.run(command, check=True, stdout=subprocess.PIPE)
         images, boxes, seconds, peak = output.stdout.split()

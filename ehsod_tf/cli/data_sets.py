@@ -94,16 +94,21 @@ def convert(
     split_file: str | None = None,
     skip_bad: bool = False,
 ) -> None:
-    """Writes a data set as one COCO JSON, or as TFRecord files with its images."""
+    """Writes a data set as one COCO JSON, or in another form with its images."""
     with report_user_errors():
         from ehsod_tf import data
 
         image_set = _read_sound(source, skip_bad, split_file)
+        number = len(image_set.image_names)
         if to == "coco":
             data.write_coco(image_set, output)
-        else:
+        elif to == "tfrecord":
             data.write_tfrecords(image_set, output, num_shards=shards)
-        print(f"{output}: {len(image_set.image_names)} images")
+        else:
+            findings = data.Findings() if skip_bad else None
+            number = getattr(data, f"write_{to}")(image_set, output, findings=findings)
+            _list_skipped(findings)
+        print(f"{output}: {number} images")
 
 
 def download(name: str, data_dir: str, keep_archives: bool = False) -> None:
@@ -162,6 +167,12 @@ def _read_sound(source, skip_bad, split_file=None):
         print(findings.describe_unannotated())
     if not skip_bad:
         data.raise_problems(findings.problems)
-    for problem in data.merge_equal(findings.problems):
-        print(f"skipped: {problem}")
+    _list_skipped(findings)
     return image_set
+
+
+def _list_skipped(findings):
+    from ehsod_tf import data
+
+    for problem in data.merge_equal(findings.problems if findings else []):
+        print(f"skipped: {problem}")

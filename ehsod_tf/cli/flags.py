@@ -2,7 +2,7 @@
 
 import argparse
 
-from ehsod_tf.cli.sources import add_source_arguments
+from ehsod_tf.cli.sources import EXPORTS, add_source_arguments
 
 Parser = argparse.ArgumentParser
 
@@ -42,7 +42,7 @@ def add_split(parser: Parser) -> None:
 
 def add_convert(parser: Parser) -> None:
     add_source_arguments(parser)
-    parser.add_argument("--to", choices=("coco", "tfrecord"), required=True)
+    parser.add_argument("--to", choices=("coco", "tfrecord", *EXPORTS), required=True)
     parser.add_argument("--output", required=True, help="a JSON file or a folder")
     parser.add_argument("--shards", type=int, default=16, help="TFRecord files")
     parser.add_argument("--split_file", help="drop the boxes that it takes away")

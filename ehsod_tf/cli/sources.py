@@ -5,7 +5,9 @@ import os
 from functools import partial
 from typing import NamedTuple
 
-_FORMS = ("coco", "voc", "csv", "folders", "tfrecords")
+# What labelling tools write, and `convert` too.
+EXPORTS = ("yolo", "roboflow", "voc_xml", "cvat", "label_studio", "labelme")
+_FORMS = ("coco", "voc", "csv", "folders", "tfrecords", *EXPORTS)
 
 
 class Source(NamedTuple):
@@ -20,11 +22,18 @@ class Source(NamedTuple):
     csv: list[str]
     folders: list[str]
     tfrecords: list[str]
+    yolo: list[str]
+    roboflow: list[str]
+    voc_xml: list[str]
+    cvat: list[str]
+    label_studio: list[str]
+    labelme: list[str]
     images: str | None
-    list: str
+    list: str | None
     classes: str | None
     unannotated: str
     unlisted: str
+    occluded: str
 
 
 def add_source_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,10 +53,20 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
         ("csv", "a table of file_name,labels, with --images"),
         ("folders", "a folder that holds one folder per class"),
         ("tfrecords", "a pattern of TFRecord files, unpacked to --images"),
+        ("yolo", "a data.yaml or its folder, with --list"),
+        ("roboflow", "a COCO export's folder, with --list"),
+        ("voc_xml", "a folder of images and VOC's XML files"),
+        ("cvat", "an XML file of CVAT for images, with --images if they are not near"),
+        ("label_studio", "a JSON export of tasks, with --images"),
+        ("labelme", "a folder of LabelMe's JSON files; --images to unpack images to"),
     ):
         group.add_argument(f"--{form}", action="append", default=[], help=what)
     group.add_argument("--images", help="the folder that file names are relative to")
-    group.add_argument("--list", default="trainval", help="list of the devkit")
+    group.add_argument(
+        "--list",
+        help="which part: a devkit's list, trainval by default; train, val or test of "
+        "YOLO or Roboflow, train by default",
+    )
     group.add_argument("--classes", help="names, with commas; default: all")
     group.add_argument(
         "--unannotated",
@@ -60,6 +79,12 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("absent", "unknown"),
         default="absent",
         help="what classes are that an image's label list does not name",
+    )
+    group.add_argument(
+        "--occluded",
+        choices=("objects", "ignored"),
+        default="objects",
+        help="what CVAT's objects are that are marked as partly hidden",
     )
 
 
@@ -119,8 +144,8 @@ def describe_source(source: Source) -> str:
     names = [os.path.basename(os.path.normpath(path)) for path in paths]
     if source.config:
         names.append(f"{source.subset} set")
-    elif source.voc:
-        names.append(source.list)
+    elif source.voc or source.yolo or source.roboflow:
+        names.append(source.list or ("trainval" if source.voc else "train"))
     return ", ".join(names)
 
 
@@ -133,8 +158,10 @@ def _read_files(source, findings):
     from ehsod_tf import data
     from ehsod_tf.errors import ConfigError
 
-    if (source.coco or source.csv or source.tfrecords) and not source.images:
-        raise ConfigError("--coco, --csv and --tfrecords need --images, a folder")
+    needy = ("coco", "csv", "tfrecords", "label_studio")
+    if any(getattr(source, form) for form in needy) and not source.images:
+        flags = ", ".join(f"--{form}" for form in needy)
+        raise ConfigError(f"{flags} need --images, a folder")
     return data.read_mixture(
         tuple(
             _choose_reader(form, path, source)
@@ -155,7 +182,7 @@ def _choose_reader(form, path, source):
         case "coco":
             return partial(data.read_coco, path, source.images, **unannotated)
         case "voc":
-            return partial(data.read_voc, path, source.list)
+            return partial(data.read_voc, path, source.list or "trainval")
         case "csv":
             return partial(
                 data.read_label_csv, path, source.images, **unannotated, **unlisted
@@ -164,3 +191,28 @@ def _choose_reader(form, path, source):
             return partial(data.read_class_folders, path, **unlisted)
         case "tfrecords":
             return partial(data.read_tfrecords, path, source.images)
+        case "yolo":
+            subset = source.list or "train"
+            return partial(data.read_yolo, path, subset, **unannotated)
+        case "roboflow":
+            subset = source.list or "train"
+            return partial(data.read_roboflow, path, subset, **unannotated)
+        case "voc_xml":
+            return partial(data.read_voc_xml, path, **unannotated)
+        case "cvat":
+            return partial(
+                data.read_cvat,
+                path,
+                source.images,
+                occluded=source.occluded,
+                **unannotated,
+                **unlisted,
+            )
+        case "label_studio":
+            return partial(
+                data.read_label_studio, path, source.images, **unannotated, **unlisted
+            )
+        case "labelme":
+            return partial(
+                data.read_labelme, path, source.images, **unannotated, **unlisted
+            )

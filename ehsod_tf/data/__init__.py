@@ -1,7 +1,7 @@
 """From a folder of images to batches: readers, checks, splits and the input pipeline.
 
-A reader (`read_coco`, `read_voc`, `read_label_csv`, `read_class_folders`,
-`read_tfrecords`) gives an `ImageSet`, and `merge_image_sets` makes one of several;
+A reader (`read_coco`, `read_voc`, `read_yolo` and so on, one for each form) gives an
+`ImageSet`, a writer makes files of one, and `merge_image_sets` makes one of several;
 `validate` checks it; `apply_split` takes the boxes of the weak images away;
 `build_training_dataset` and `build_evaluation_dataset` make batches of what is left.
 What is wrong on the way goes into `Findings`.
@@ -30,9 +30,15 @@ from ehsod_tf.data.problems import (
 )
 from ehsod_tf.data.readers.class_folders import read_class_folders
 from ehsod_tf.data.readers.coco import read_coco
+from ehsod_tf.data.readers.cvat import read_cvat
 from ehsod_tf.data.readers.label_csv import read_label_csv
+from ehsod_tf.data.readers.label_studio import read_label_studio
+from ehsod_tf.data.readers.labelme import read_labelme
 from ehsod_tf.data.readers.merging import merge_image_sets, read_mixture
+from ehsod_tf.data.readers.roboflow import read_roboflow
 from ehsod_tf.data.readers.voc import VOC_CLASSES, read_voc
+from ehsod_tf.data.readers.voc_xml import read_voc_xml
+from ehsod_tf.data.readers.yolo import read_yolo
 from ehsod_tf.data.scenes.synthetic import ensure_synthetic_scenes
 from ehsod_tf.data.spelling import suggest
 from ehsod_tf.data.splits.lists import split_from_ids
@@ -51,6 +57,12 @@ from ehsod_tf.data.tfrecord.reading import read_tfrecords
 from ehsod_tf.data.tfrecord.writing import write_tfrecords
 from ehsod_tf.data.transforms import preprocess_image
 from ehsod_tf.data.writers.coco import write_coco
+from ehsod_tf.data.writers.cvat import write_cvat
+from ehsod_tf.data.writers.label_studio import write_label_studio
+from ehsod_tf.data.writers.labelme import write_labelme
+from ehsod_tf.data.writers.roboflow import write_roboflow
+from ehsod_tf.data.writers.voc_xml import write_voc_xml
+from ehsod_tf.data.writers.yolo import write_yolo
 
 __all__ = [
     "NUM_DRAWS",
@@ -80,18 +92,30 @@ __all__ = [
     "raise_problems",
     "read_class_folders",
     "read_coco",
+    "read_cvat",
     "read_label_csv",
+    "read_label_studio",
+    "read_labelme",
     "read_mixture",
+    "read_roboflow",
     "read_split",
     "read_tfrecords",
     "read_voc",
+    "read_voc_xml",
+    "read_yolo",
     "select_images",
     "split_from_ids",
     "suggest",
     "summarize",
     "validate",
     "write_coco",
+    "write_cvat",
+    "write_label_studio",
+    "write_labelme",
     "write_problems",
+    "write_roboflow",
     "write_split",
     "write_tfrecords",
+    "write_voc_xml",
+    "write_yolo",
 ]

@@ -13,7 +13,17 @@ import pytest
 from ehsod_tf.data.image_files import is_plain_text
 from ehsod_tf.data.problems import Findings
 from ehsod_tf.errors import EhsodError
-from malformed import coco_cases, csv_cases, split_cases, voc_cases
+from malformed import (
+    coco_cases,
+    csv_cases,
+    cvat_cases,
+    label_studio_cases,
+    labelme_cases,
+    split_cases,
+    voc_cases,
+    voc_xml_cases,
+    yolo_cases,
+)
 from malformed.case import write_images
 
 NUM_MUTATIONS = 60
@@ -105,6 +115,41 @@ def write_csv(folder):
     return folder / csv_cases.FILE, csv_cases.SIGNED.format("cat;dog,").encode()
 
 
+def write_yolo(folder):
+    yolo_cases.write(folder, yolo_cases.SOUND)
+    return folder / yolo_cases.FILE, yolo_cases.SOUND.encode()
+
+
+def write_yolo_labels(folder):
+    content = f"{yolo_cases.LINE}1 0.1 0.2 0.3 0.2 0.3 0.4\n".encode()
+    yolo_cases.write(folder, yolo_cases.SOUND, content)
+    return folder / "labels" / "train" / "b.txt", content
+
+
+def write_voc_xml(folder):
+    voc_xml_cases.write(folder)
+    return folder / "b.xml", voc_xml_cases.SOUND.encode()
+
+
+def write_cvat(folder):
+    shapes = f'{cvat_cases.BOX}<tag label="cat"/>{cvat_cases.POLYGON.format("1,2;3,4")}'
+    content = cvat_cases.make(shapes, more=cvat_cases.TRACK.format("dog", 1)).encode()
+    write_images(folder / "images")
+    return folder / cvat_cases.FILE, content
+
+
+def write_label_studio(folder):
+    write_images(folder / "images")
+    tasks = copy.deepcopy(label_studio_cases.SOUND)
+    tasks[2]["annotations"][0]["result"] = [label_studio_cases.CHOICE]
+    return folder / label_studio_cases.FILE, json.dumps(tasks).encode()
+
+
+def write_labelme(folder):
+    labelme_cases.write(folder)
+    return folder / "b.json", labelme_cases.SOUND_BYTES
+
+
 @pytest.mark.parametrize(
     "write, read, mutate",
     [
@@ -114,8 +159,17 @@ def write_csv(folder):
         (write_voc_list, voc_cases.read, mutate_bytes),
         (write_csv, csv_cases.read, mutate_bytes),
         (write_split, split_cases.read, mutate_json),
+        (write_yolo, yolo_cases.read, mutate_bytes),
+        (write_yolo_labels, yolo_cases.read, mutate_bytes),
+        (write_voc_xml, voc_xml_cases.read, mutate_bytes),
+        (write_cvat, cvat_cases.read, mutate_bytes),
+        (write_label_studio, label_studio_cases.read, mutate_json),
+        (write_labelme, labelme_cases.read, mutate_json),
     ],
-    ids=["json_values", "json_bytes", "xml_bytes", "list_bytes", "csv_bytes", "split"],
+    ids=[
+        *("json_values", "json_bytes", "xml_bytes", "list_bytes", "csv_bytes", "split"),
+        *("yolo", "yolo_labels", "voc_xml", "cvat", "label_studio", "labelme"),
+    ],
 )
 def test_a_spoilt_file_gives_a_sound_set_or_a_named_error(
     write, read, mutate, tmp_path

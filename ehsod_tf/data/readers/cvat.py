@@ -1,0 +1,259 @@
+"""Reader of CVAT's XML for images: boxes and labels of whole images in one file."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable
+from xml.etree import ElementTree
+
+from ehsod_tf.data import label_states
+from ehsod_tf.data.image_files import is_plain_text
+from ehsod_tf.data.label_states import name_first
+from ehsod_tf.data.problems import Findings
+from ehsod_tf.data.readers.annotated_images import (
+    AnnotatedImage,
+    NamedBox,
+    assemble_annotated_images,
+    note_shapes_left_out,
+)
+from ehsod_tf.data.readers.cvat_shapes import (
+    AREAS,
+    OTHERS,
+    ShapeError,
+    follow_track,
+    read_shape,
+)
+from ehsod_tf.data.readers.image_folder import FileIndex, list_files
+from ehsod_tf.data.readers.xml_files import parse_xml, quote, read_number
+from ehsod_tf.data.spelling import suggest
+from ehsod_tf.errors import DataError, require_choice
+from ehsod_tf.structures import ImageSet
+
+
+def read_cvat(
+    annotation_file: str | os.PathLike,
+    image_dir: str | os.PathLike | None = None,
+    *,
+    class_names: tuple[str, ...] | None = None,
+    occluded: str = "objects",
+    unlisted: str = "absent",
+    unannotated: str = "leave_out",
+    findings: Findings | None = None,
+) -> ImageSet:
+    """Reads "CVAT for images 1.1"; an image with shapes is strong, one with tags weak.
+
+    Rotated boxes, polygons, ellipses, masks and cuboids become the boxes around them;
+    lines, points and skeletons are counted in a note. An attribute ``difficult`` or
+    ``is_crowd`` makes an object an ignored one.
+
+    Args:
+        annotation_file: the XML file.
+        image_dir: the folder of the images, looked through at any depth. None takes
+            ``images`` beside the file, or else the file's own folder.
+        class_names: selects and orders the classes. None takes all labels of the file.
+        occluded: what objects are that are marked as partly hidden: "objects" like
+            others, or "ignored", neither target nor miss.
+        unlisted: state of the classes that an image without boxes has no tag of,
+            "absent" or "unknown". On an image with boxes a tag adds to them.
+        unannotated: what an image is that has neither shapes nor tags: "leave_out", for
+            CVAT lists all images of a task, or "empty".
+        findings: takes the problems and notes; None raises and warns instead.
+
+    Returns:
+        `ImageSet` of the sound images, whose ids are made of their names.
+
+    Raises:
+        DataError: the file cannot be read or lists no image, or a class name is
+            unknown; without `findings`, also any problem of a single image.
+        ConfigError: `occluded`, `unlisted` or `unannotated` is not one of its choices.
+    """
+    label_states.require_reading_choices(unlisted, unannotated)
+    require_choice("occluded", occluded, ("objects", "ignored"))
+    found = Findings() if findings is None else findings
+    path = os.fspath(annotation_file)
+    root = _parse(path)
+    if image_dir is None:
+        beside = os.path.dirname(os.path.abspath(path))
+        image_dir = os.path.join(beside, "images")
+        image_dir = image_dir if os.path.isdir(image_dir) else beside
+    reader = _Reader(path, root, occluded == "ignored", found)
+    images = reader.read_images(os.fspath(image_dir))
+    image_set = assemble_annotated_images(
+        images,
+        reader.labels,
+        class_names=class_names,
+        source=path,
+        unannotated=unannotated,
+        unlisted=unlisted,
+        findings=found,
+    )
+    if findings is None:
+        found.settle()
+    return image_set
+
+
+def _parse(path: str) -> ElementTree.Element:
+    try:
+        root = parse_xml(path, "check the path")
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+    if root.tag != "annotations":
+        raise DataError(
+            f"{path}: begins with <{quote(root.tag)[1:-1]}>, not <annotations>; export "
+            "the task as 'CVAT for images 1.1'"
+        )
+    if root.find("image") is None:
+        raise DataError(
+            f"{path}: lists no image; export the task as 'CVAT for images 1.1', also "
+            "if it is a video"
+        )
+    return root
+
+
+class _Reader:
+    """The images of one file."""
+
+    def __init__(self, path, root, ignores_occluded, findings):
+        self._path, self._root, self._findings = path, root, findings
+        self._ignores_occluded = ignores_occluded
+        self._others: Counter[str] = Counter()
+        self._num_occluded = 0
+        names = (
+            label.findtext("name", "").strip() for label in root.iterfind("meta//label")
+        )
+        self.labels = list(dict.fromkeys(name for name in names if is_plain_text(name)))
+        self.labels = [name for name in self.labels if name]
+        self._has_label_list = bool(self.labels)
+        self._bad_records: set[str] = set()
+
+    def read_images(self, image_dir: str) -> list[AnnotatedImage]:
+        elements = self._root.findall("image")
+        index = FileIndex(list_files(image_dir, findings=self._findings))
+        tracked = self._follow_tracks(elements)
+        images, moved = [], []
+        for number, element in enumerate(elements, start=1):
+            given = element.get("name", "").strip()
+            record = f"image {quote(given)}" if given else f"image element {number}"
+            name = index.find(given)
+            if name is not None and not name.endswith(given):
+                moved.append(given)
+            # The check of the image files says that it is missing.
+            name = given.replace("\\", "/") if name is None else name
+            images.append(self._read_image(element, record, name, image_dir))
+            images[-1].objects.extend(tracked.get(element.get("id", ""), []))
+        self._note(moved)
+        if not self._has_label_list:
+            self.labels.sort()
+        return [
+            image._replace(
+                is_boxed=bool(image.objects),
+                is_sound=image.record not in self._bad_records,
+            )
+            for image in images
+        ]
+
+    def _read_image(self, element, record, name, image_dir) -> AnnotatedImage:
+        objects: list[NamedBox] = []
+        tags: list[str] = []
+        size = self._read_size(element, record)
+        for number, shape in enumerate(element, start=1):
+            label = shape.get("label", "").strip()
+            place = f"{record}, shape {number}"
+            if shape.tag == "tag" or shape.tag in AREAS:
+                if not self._check_label(label, place, record):
+                    continue
+            if shape.tag == "tag":
+                tags.append(label)
+            elif shape.tag in AREAS:
+                objects += self._read_shape(shape, label, place, record)
+            else:
+                self._others[shape.tag] += 1
+        path = os.path.join(image_dir, name)
+        return AnnotatedImage(record, name, path, size, objects, tags, False)
+
+    def _read_shape(self, shape, label, place, record) -> list[NamedBox]:
+        try:
+            found = read_shape(shape, label, self._ignores_occluded)
+        except ShapeError as error:
+            self._add(place, *error.args, record)
+            return []
+        self._num_occluded += shape.get("occluded", "0").strip() == "1"
+        return [found]
+
+    def _read_size(self, element, record) -> tuple[int, int]:
+        size = []
+        for field in ("height", "width"):
+            text = element.get(field, "0")
+            number = read_number(text)
+            # Written so that a NaN fails too.
+            if not 0 <= number < 2**31 or number != int(number):
+                message = f"{quote(text)} is not a whole number of pixels; correct it"
+                self._add(record, field, message, record)
+                number = 1
+            size.append(int(number))
+        return size[0], size[1]
+
+    def _check_label(self, label, place, record) -> bool:
+        if label in self.labels:
+            return True
+        if not label or not is_plain_text(label):
+            message = f"{quote(label)} is no label; name one"
+        elif self._has_label_list:
+            message = f"unknown label {quote(label)}; {suggest(label, self.labels)}"
+        else:
+            self.labels.append(label)
+            return True
+        self._add(place, "label", message, record)
+        return False
+
+    def _follow_tracks(self, elements) -> dict[str, list[NamedBox]]:
+        """Returns the boxes of tracks by the id of the image."""
+        numbers = {}
+        for element in elements:
+            number = read_number(element.get("id", ""))
+            if number == number:
+                numbers[int(number)] = element.get("id")
+        boxes: dict[str, list[NamedBox]] = {}
+        for place, track in enumerate(self._root.iterfind("track"), start=1):
+            record = f"track {track.get('id', f'element {place}')}"
+            try:
+                if not self._check_label(track.get("label", "").strip(), record, None):
+                    continue
+                shapes = follow_track(track, sorted(numbers), self._ignores_occluded)
+            except ShapeError as error:
+                self._add(record, *error.args, None)
+                continue
+            for frame, shape in shapes.items():
+                boxes.setdefault(numbers[frame], []).append(shape)
+        return boxes
+
+    def _add(self, place, field, message, record) -> None:
+        if record is None:
+            # Nobody knows which images a broken track is seen on.
+            message += "; or remove the track and check the images that it is on"
+        self._findings.add(self._path, place, field, message)
+        self._bad_records |= {record} if record else self._list_records()
+
+    def _list_records(self) -> set[str]:
+        elements: Iterable = self._root.iterfind("image")
+        return {f"image {quote(e.get('name', '').strip())}" for e in elements}
+
+    def _note(self, moved) -> None:
+        counted = {tag: self._others[tag] for tag in OTHERS}
+        note_shapes_left_out(counted, self._path, self._findings)
+        strange = sorted(set(self._others) - set(OTHERS))
+        for tag in strange:
+            self._findings.note(
+                f"{self._path}: {self._others[tag]} elements {quote(tag)} of images "
+                "are unknown and passed over"
+            )
+        if self._num_occluded:
+            means = "ignored" if self._ignores_occluded else "objects like others"
+            self._findings.note(
+                f"{self._path}: {self._num_occluded} shapes are marked as occluded; "
+                f"they are {means} (set 'occluded' to change that)"
+            )
+        if moved:
+            self._findings.note(
+                f"{self._path}: {len(moved)} images are found by the last parts of "
+                f"their names ({name_first(moved)})"
+            )

@@ -1,0 +1,62 @@
+"""Images that lie in an annotation file alone, as text in base 64."""
+
+import base64
+import io
+import os
+
+from PIL import Image
+
+from ehsod_tf.data.label_states import name_first
+from ehsod_tf.data.problems import Findings
+
+
+class EmbeddedImages:
+    """Writes embedded images into a folder; without one, each is a problem."""
+
+    def __init__(self, folder: str | os.PathLike | None, findings: Findings):
+        self._folder = None if folder is None else os.fspath(folder)
+        self._findings = findings
+        self._written: list[str] = []
+
+    def unpack(self, data: object, stem: str, source: str) -> str | None:
+        """Returns the path of the image; None, and a problem, if there cannot be one.
+
+        Args:
+            data: the image's bytes in base 64.
+            stem: of the file to write, relative to the folder.
+            source: path of the JSON file.
+        """
+        if self._folder is None:
+            message = (
+                "the image has no file but is embedded; name a folder to unpack it"
+            )
+            message += " to: unpack_dir, or --images"
+            self._findings.add(source, "", "imageData", message)
+            return None
+        try:
+            content = base64.b64decode(data, validate=True)
+            with Image.open(io.BytesIO(content)) as image:
+                kind = image.format
+        # Not base 64; no image. Pillow promises OSError, but lets others through.
+        except Exception:
+            kind = None
+        if kind is None:
+            message = "is not an image in base 64; remove it and add the image's file"
+            self._findings.add(source, "", "imageData", message)
+            return None
+        path = os.path.join(self._folder, f"{stem}.{kind.lower()}")
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        part = f"{path}.part"
+        with open(part, "wb") as file:
+            file.write(content)
+        os.replace(part, path)
+        self._written.append(path)
+        return path
+
+    def note(self, source: str) -> None:
+        """Notes how many images were written."""
+        if self._written:
+            self._findings.note(
+                f"{source}: {len(self._written)} images are embedded and were unpacked "
+                f"to {self._folder} ({name_first(self._written)})"
+            )

@@ -1,0 +1,171 @@
+"""The images of a YOLO subset: folders, lists, patterns; and their label files."""
+
+import glob
+import os
+import re
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
+
+from ehsod_tf.data.image_files import IMAGE_EXTENSIONS, is_plain_text
+from ehsod_tf.data.label_states import name_first
+from ehsod_tf.data.problems import Findings
+from ehsod_tf.data.readers.image_folder import list_files, split_path
+from ehsod_tf.data.readers.yolo_description import CLASSES_FILE, YoloDescription
+from ehsod_tf.data.text_files import read_text
+from ehsod_tf.errors import DataError
+
+
+def list_images(
+    description: YoloDescription,
+    subset: str,
+    entries: Sequence[str],
+    findings: Findings,
+) -> list[str]:
+    """Returns the paths of a subset's images, each once.
+
+    What is not where an entry says is looked for below the folder of the data set, as
+    entries are often of another machine, or relative to another folder.
+
+    Args:
+        description: of the data set.
+        subset: its name, for messages.
+        entries: folders, text files with an image a line, images and patterns of these.
+        findings: takes the problems of the lines of lists, and notes.
+
+    Raises:
+        DataError: an entry is not there, or there is no image.
+    """
+    paths: dict[str, None] = {}
+    for entry in entries:
+        for path in _find_entry(description, subset, entry, findings):
+            paths.update(dict.fromkeys(_list_entry(path, description, findings)))
+    if not paths and not findings.problems:
+        raise DataError(
+            f"{description.path}, {subset}: no image in {', '.join(entries)}; check "
+            "the folder"
+        )
+    return list(paths)
+
+
+def _find_entry(
+    description: YoloDescription, subset: str, entry: str, findings: Findings
+) -> list[str]:
+    candidates = list(_guess_places(entry, description.roots))
+    for path in candidates:
+        found = [path] if os.path.exists(path) else sorted(glob.glob(path))
+        if not found:
+            continue
+        if path != candidates[0]:
+            findings.note(
+                f"{description.path}, {subset}: {entry!r} is not there as it is "
+                f"written; {path} is taken"
+            )
+        return found
+    raise DataError(
+        f"{description.path}, {subset}: {entry!r} is neither below "
+        f"{' nor below '.join(description.roots)}; correct the entry or 'path'"
+    )
+
+
+def _guess_places(entry: str, roots: Sequence[str]) -> Iterator[str]:
+    """Yields where a path may lead: as written, then by its last parts."""
+    entry = entry.replace("\\", "/")
+    for root in roots:
+        yield os.path.normpath(os.path.join(root, entry))
+    parts = split_path(entry)
+    # Roboflow's "../train/images" means a folder beside data.yaml.
+    num_first = next((n for n, part in enumerate(parts) if part != ".."), 0)
+    # A last part alone, such as "train", could be anything.
+    for start in range(num_first, max(len(parts) - 1, num_first + 1)):
+        for root in roots:
+            yield os.path.normpath(os.path.join(root, *parts[start:]))
+
+
+def _list_entry(
+    path: str, description: YoloDescription, findings: Findings
+) -> list[str]:
+    if os.path.isdir(path):
+        return [
+            os.path.join(path, name) for name in list_files(path, findings=findings)
+        ]
+    if path.lower().endswith(IMAGE_EXTENSIONS):
+        return [path]
+    if path.lower().endswith(".txt"):
+        return _read_list(path, description.roots, findings)
+    raise DataError(
+        f"{path}: neither a folder, nor a text file with an image a line, nor an "
+        "image; correct the entry"
+    )
+
+
+def _read_list(path: str, roots: Sequence[str], findings: Findings) -> list[str]:
+    folder = os.path.dirname(path)
+    roots = tuple(dict.fromkeys((folder, *roots)))
+    images, moved, last = [], [], 0
+    for number, line in enumerate(re.split("\r\n|\r|\n", read_text(path)), start=1):
+        line = line.strip()
+        if not line:
+            continue
+        if not is_plain_text(line):
+            message = f"{line!r} holds a character that is not text; rename the file"
+            findings.add(path, f"line {number}", "", message)
+            continue
+        # The place that was right for the last line mostly is for this one.
+        likely = islice(_guess_places(line, roots), last, last + 1)
+        places = chain(likely, _guess_places(line, roots))
+        first = next(_guess_places(line, roots))
+        found = next(filter(os.path.isfile, places), first)
+        if found != first:
+            last = list(_guess_places(line, roots)).index(found)
+        if found != first and last >= len(roots):
+            moved.append(line)
+        images.append(found)
+    if moved:
+        findings.note(
+            f"{path}: {len(moved)} images are not there as they are written, but found "
+            f"by the last parts of their paths ({name_first(moved)})"
+        )
+    return images
+
+
+def list_label_files(paths: Sequence[str]) -> list[str]:
+    """Returns where the labels of each image are.
+
+    In a path of images, the last folder ``images`` becomes ``labels``, as Ultralytics
+    has it; where that is no folder, labels lie beside the images, as Darknet has it.
+    """
+    folders: dict[str, str] = {}
+    labels = []
+    for path in paths:
+        folder, name = os.path.split(path)
+        if folder not in folders:
+            folders[folder] = _choose_label_folder(folder)
+        labels.append(f"{folders[folder]}/{os.path.splitext(name)[0]}.txt")
+    return labels
+
+
+def _choose_label_folder(folder: str) -> str:
+    head, part, tail = f"{folder}/".rpartition("/images/")
+    other = f"{head}/labels/{tail}".rstrip("/")
+    return other if part and os.path.isdir(other) else folder
+
+
+def note_unused_labels(labels: Sequence[str], source: str, findings: Findings) -> None:
+    """Notes label files beside those that belong to images."""
+    used = set(labels)
+    unused = []
+    for folder in sorted({os.path.dirname(path) for path in labels}):
+        if os.path.isdir(folder):
+            files = (f"{folder}/{name}" for name in sorted(os.listdir(folder)))
+            unused += [
+                path
+                for path in files
+                if path.endswith(".txt")
+                and path not in used
+                and os.path.basename(path) != CLASSES_FILE
+            ]
+    if unused:
+        findings.note(
+            f"{source}: {len(unused)} label files belong to no image of the subset and "
+            f"are passed over ({name_first(unused)})"
+        )
