@@ -1,5 +1,6 @@
 """Commands about a data set: inspect, split, convert, download."""
 
+import json
 import os
 import sys
 
@@ -98,6 +99,9 @@ def convert(
     with report_user_errors():
         from ehsod_tf import data
 
+        if to == "predictions":
+            _write_predictions(source, output, skip_bad)
+            return
         image_set = _read_sound(source, skip_bad, split_file)
         number = len(image_set.image_names)
         if to == "coco":
@@ -109,6 +113,25 @@ def convert(
             number = getattr(data, f"write_{to}")(image_set, output, findings=findings)
             _list_skipped(findings)
         print(f"{output}: {number} images")
+
+
+def _write_predictions(source, output, skip_bad):
+    from ehsod_tf import data
+    from ehsod_tf.errors import ConfigError
+
+    if len(source.label_studio) != 1 or not source.images:
+        raise ConfigError("--to predictions needs one --label_studio file and --images")
+    findings = data.Findings()
+    path = source.label_studio[0]
+    records = data.read_predictions(path, source.images, findings=findings)
+    for note in findings.notes:
+        print(f"note: {note}")
+    if not skip_bad:
+        data.raise_problems(findings.problems)
+    _list_skipped(findings)
+    with open(output, "w", encoding="utf-8") as file:
+        json.dump(records, file, ensure_ascii=False)
+    print(f"{output}: {len(records)} scored boxes")
 
 
 def download(name: str, data_dir: str, keep_archives: bool = False) -> None:

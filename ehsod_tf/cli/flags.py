@@ -42,7 +42,12 @@ def add_split(parser: Parser) -> None:
 
 def add_convert(parser: Parser) -> None:
     add_source_arguments(parser)
-    parser.add_argument("--to", choices=("coco", "tfrecord", *EXPORTS), required=True)
+    parser.add_argument(
+        "--to",
+        choices=("coco", "tfrecord", *EXPORTS, "predictions"),
+        required=True,
+        help="a form, or predictions: a machine's boxes in Label Studio's JSON",
+    )
     parser.add_argument("--output", required=True, help="a JSON file or a folder")
     parser.add_argument("--shards", type=int, default=16, help="TFRecord files")
     parser.add_argument("--split_file", help="drop the boxes that it takes away")

@@ -33,6 +33,7 @@ from ehsod_tf.data.readers.coco import read_coco
 from ehsod_tf.data.readers.cvat import read_cvat
 from ehsod_tf.data.readers.label_csv import read_label_csv
 from ehsod_tf.data.readers.label_studio import read_label_studio
+from ehsod_tf.data.readers.label_studio_predictions import read_predictions
 from ehsod_tf.data.readers.labelme import read_labelme
 from ehsod_tf.data.readers.merging import merge_image_sets, read_mixture
 from ehsod_tf.data.readers.roboflow import read_roboflow
@@ -97,6 +98,7 @@ __all__ = [
     "read_label_studio",
     "read_labelme",
     "read_mixture",
+    "read_predictions",
     "read_roboflow",
     "read_split",
     "read_tfrecords",

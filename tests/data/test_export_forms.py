@@ -13,7 +13,14 @@ from ehsod_tf import cli, data
 from ehsod_tf.api import load_experiment
 from ehsod_tf.data import Findings, Split, apply_split
 from ehsod_tf.errors import DataError
-from ehsod_tf.structures import BOXED_ABSENT
+from ehsod_tf.structures import (
+    ABSENT,
+    ANY_CLASS,
+    BOXED_ABSENT,
+    PARTLY_BOXED,
+    PRESENT,
+    UNKNOWN,
+)
 
 
 def read_cvat(folder, **options):
@@ -187,3 +194,63 @@ def test_the_config_of_a_form(form, tmp_path):
             assert len(read(findings=Findings()).boxes) == 6
     finally:
         gin.clear_config()
+
+
+def make_odd(kind, image_set):
+    """The first image gets something that not every form can say."""
+    states, ignored = image_set.class_states.copy(), image_set.ignored.copy()
+    classes = image_set.classes.copy()
+    if kind == "in part":
+        states[0] = [PARTLY_BOXED, UNKNOWN, UNKNOWN]
+    elif kind == "any class":
+        classes[0], ignored[0] = ANY_CLASS, True
+    else:
+        ignored[0] = True
+    return image_set._replace(class_states=states, ignored=ignored, classes=classes)
+
+
+@pytest.mark.parametrize(
+    ("form", "kind", "says"),
+    [
+        *(
+            (form, "in part", "boxes: is boxed in part, which")
+            for form in FORMS
+            if form != "roboflow"
+        ),
+        ("yolo", "crowd", "objects: has a crowd, for which yolo has no place"),
+        ("label_studio", "crowd", "objects: has a crowd, for which label_studio"),
+        ("cvat", "any class", "objects: has an ignored region of any class"),
+        ("labelme", "any class", "objects: has an ignored region of any class"),
+        ("voc_xml", "any class", "objects: has an ignored region of any class"),
+    ],
+)
+def test_what_a_form_cannot_say(form, kind, says, original, tmp_path):
+    odd = make_odd(kind, original.image_set)
+    write = getattr(data, f"write_{form}")
+    with pytest.raises(DataError, match=f"a.jpg, image 5, {says}"):
+        write(odd, tmp_path / "out")
+    assert write(odd, tmp_path / "out", findings=Findings()) == 3
+
+
+@pytest.mark.parametrize("form", ["cvat", "label_studio", "labelme"])
+@pytest.mark.parametrize(
+    ("labels", "says"),
+    [
+        ([PRESENT, ABSENT, UNKNOWN], "has unknown labels, which"),
+        ([ABSENT, ABSENT, ABSENT], "shows no class, which"),
+    ],
+)
+def test_labels_that_a_form_cannot_say(form, labels, says, original, tmp_path):
+    ids = tuple(original.image_set.image_ids[1:].tolist())
+    mixed = apply_split(original.image_set, Split(0, 75, ids))
+    mixed.class_states[0] = labels
+    with pytest.raises(DataError, match=f"a.jpg, image 5, labels: {says}"):
+        getattr(data, f"write_{form}")(mixed, tmp_path / "out")
+
+
+def test_nothing_is_left_to_write(original, tmp_path):
+    ids = tuple(original.image_set.image_ids[:1].tolist())
+    weak = apply_split(original.image_set, Split(0, 25, ids))
+    weak = data.select_images(weak, ~weak.has_boxes)
+    with pytest.raises(DataError, match="no image of the data set can be written as"):
+        data.write_yolo(weak, tmp_path / "out", findings=Findings())

@@ -9,8 +9,9 @@ from malformed import label_studio_cases
 from malformed.case import HEIGHT, WIDTH, write_images
 from malformed.label_studio_cases import CHOICE, make_region, make_task
 
-from ehsod_tf import data
+from ehsod_tf import cli, data
 from ehsod_tf.data import Findings
+from ehsod_tf.errors import DataError
 from ehsod_tf.structures import ABSENT, PRESENT, UNKNOWN
 
 
@@ -194,3 +195,46 @@ def test_labels_are_written(read, tmp_path):
     np.testing.assert_array_equal(again.class_states, weak.class_states)
     np.testing.assert_array_equal(again.boxes, weak.boxes)
     assert again.sizes.tolist() == [[HEIGHT, WIDTH]] * 3
+
+
+def test_predictions_become_results(read, tmp_path, capsys):
+    early, late = (
+        {"created_at": f"2026-0{month}-01", "result": [make_region(x=x)], "score": 0.5}
+        for month, x in ((1, 20), (2, 10))
+    )
+    late["result"].append(make_region(x=50, label="dog", score=0.75))
+    read([make_region()], predictions=[late, early])
+    output = tmp_path / "machine.json"
+    cli.main(
+        [
+            "convert",
+            f"--label_studio={tmp_path / label_studio_cases.FILE}",
+            f"--images={tmp_path / 'images'}",
+            "--to=predictions",
+            f"--output={output}",
+        ]
+    )
+    assert f"{output}: 2 scored boxes" in capsys.readouterr().out
+    first = {"file_name": "b.png", "category_name": "cat", "bbox": [3, 3, 12, 9]}
+    second = {"file_name": "b.png", "category_name": "dog", "bbox": [15, 3, 12, 9]}
+    assert json.loads(output.read_text()) == [
+        first | {"score": 0.5},
+        second | {"score": 0.75},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("predictions", "says"),
+    [
+        ([{"result": [make_region()]}], r"tasks\[1\], result 1, score: is no number"),
+        ([{"result": [make_region(score=7)]}], "result 1, score: is no number from 0"),
+        ([{"result": None}], r"tasks\[1\], predictions: is not a list of predictions"),
+        ({"a": 1}, r"tasks\[1\], predictions: is not a list of predictions"),
+        ([{"result": [1]}], r"tasks\[1\], result 1, value: not a result"),
+        ([], "no task has a prediction with a region"),
+    ],
+)
+def test_malformed_predictions(predictions, says, read, tmp_path):
+    read([make_region()], predictions=predictions)
+    with pytest.raises(DataError, match=says):
+        data.read_predictions(tmp_path / label_studio_cases.FILE, tmp_path / "images")

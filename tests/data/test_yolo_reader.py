@@ -191,3 +191,14 @@ def test_boxes_without_extent_are_ignored(yolo):
     found, notes = yolo(f"train: images/train\n{NAMES}")
     assert found.ignored.sum() == 1
     assert "1 boxes have no height or no width" in notes
+
+
+def test_what_is_passed_over_is_counted(yolo):
+    images = yolo.folder / "images" / "train"
+    (images / "scan.TIF").write_bytes(b"")
+    (images / "._a.jpg").write_bytes(b"")
+    (images / ".hidden").mkdir()
+    (images / "linked").symlink_to(images / "more")
+    found, notes = yolo(f"train: images/train\n{NAMES}")
+    assert_same(found, yolo.expected)
+    assert "3 images of a kind that is not read, hidden folders or links" in notes

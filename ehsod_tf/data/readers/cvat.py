@@ -22,7 +22,7 @@ from ehsod_tf.data.readers.cvat_shapes import (
     follow_track,
     read_shape,
 )
-from ehsod_tf.data.readers.image_folder import FileIndex, list_files
+from ehsod_tf.data.readers.image_folder import FileIndex, list_image_files
 from ehsod_tf.data.readers.xml_files import parse_xml, quote, read_number
 from ehsod_tf.data.spelling import suggest
 from ehsod_tf.errors import DataError, require_choice
@@ -127,7 +127,7 @@ class _Reader:
 
     def read_images(self, image_dir: str) -> list[AnnotatedImage]:
         elements = self._root.findall("image")
-        index = FileIndex(list_files(image_dir, findings=self._findings))
+        index = FileIndex(list_image_files(image_dir, self._findings))
         tracked = self._follow_tracks(elements)
         images, moved = [], []
         for number, element in enumerate(elements, start=1):

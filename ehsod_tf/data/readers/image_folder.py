@@ -7,8 +7,21 @@ from itertools import takewhile
 from urllib.parse import unquote
 
 from ehsod_tf.data.image_files import IMAGE_EXTENSIONS
+from ehsod_tf.data.label_states import name_first
 from ehsod_tf.data.problems import Findings
 from ehsod_tf.errors import DataError
+
+# Of images that the decoder does not know.
+_UNREAD_EXTENSIONS = (
+    ".tif",
+    ".tiff",
+    ".heic",
+    ".heif",
+    ".avif",
+    ".jp2",
+    ".dng",
+    ".svg",
+)
 
 # Label Studio puts eight such digits before the name of an uploaded file.
 _UPLOAD_PREFIX = re.compile("[0-9a-f]{8}-")
@@ -38,28 +51,44 @@ def walk_files(top: str, others: list[str], findings: Findings) -> Iterator[str]
         yield from (os.path.join(parent, name) for name in sorted(names))
 
 
-def list_files(
-    top: str, extensions: tuple[str, ...] = IMAGE_EXTENSIONS, findings=None
-) -> list[str]:
-    """Returns the names, relative to a folder and with "/", of files of some kinds.
+def list_image_files(top: str, findings: Findings) -> list[str]:
+    """Returns the names, relative to a folder and with "/", of the images below it.
 
-    Args:
-        top: the folder, looked through at any depth.
-        extensions: in small letters; the files may have capitals.
-        findings: takes a problem for each folder below that cannot be read.
+    What might be an image too, but is not read, is counted in a note: images of other
+    kinds, and what lies in hidden folders or behind links to folders.
 
     Raises:
         DataError: there is no such folder.
     """
+    others: list[str] = []
+    names = _list_names(top, (*IMAGE_EXTENSIONS, *_UNREAD_EXTENSIONS), others, findings)
+    images = [name for name in names if name.lower().endswith(IMAGE_EXTENSIONS)]
+    others += [name for name in names if name.lower().endswith(_UNREAD_EXTENSIONS)]
+    if others:
+        findings.note(
+            f"{top}: {len(others)} images of a kind that is not read, hidden folders "
+            f"or links to folders are passed over ({name_first(others)})"
+        )
+    return images
+
+
+def list_files(top: str, extension: str, findings: Findings) -> list[str]:
+    """Returns the names, as `list_image_files`, of the files of one extension."""
+    return _list_names(top, (extension,), [], findings)
+
+
+def _list_names(
+    top: str, extensions: tuple[str, ...], others: list[str], findings: Findings
+) -> list[str]:
     if not os.path.isdir(top):
         raise DataError(f"{top}: there is no such folder; check the path")
-    found = Findings() if findings is None else findings
     top = top.rstrip(os.sep) or os.sep
     length = len(os.path.join(top, ""))
     return [
         path[length:].replace(os.sep, "/")
-        for path in walk_files(top, [], found)
+        for path in walk_files(top, others, findings)
         if path.lower().endswith(extensions)
+        # macOS leaves "._a.jpg" beside "a.jpg".
         and not os.path.basename(path).startswith(".")
     ]
 

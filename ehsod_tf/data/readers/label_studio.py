@@ -13,7 +13,7 @@ from ehsod_tf.data.readers.annotated_images import (
     assemble_annotated_images,
     note_shapes_left_out,
 )
-from ehsod_tf.data.readers.image_folder import FileIndex, list_files
+from ehsod_tf.data.readers.image_folder import FileIndex, list_image_files
 from ehsod_tf.data.readers.json_files import load_json
 from ehsod_tf.data.readers.label_studio_addresses import (
     find_address,
@@ -85,7 +85,7 @@ def read_label_studio(
     label_states.require_reading_choices(unlisted, unannotated)
     found = Findings() if findings is None else findings
     path, image_dir = os.fspath(json_file), os.fspath(image_dir)
-    tasks = _read_tasks(path, FileIndex(list_files(image_dir, findings=found)), found)
+    tasks = _read_tasks(path, FileIndex(list_image_files(image_dir, found)), found)
     boxing = any(task.results.objects for task in tasks if task.results)
     images = [_describe(task, image_dir, boxing) for task in tasks]
     names = {item.class_name for image in images for item in image.objects}
@@ -199,7 +199,8 @@ def _note_choices(
     if guessed:
         findings.note(
             f"{path}: {len(guessed)} tasks have predictions, the boxes of a machine; "
-            f"they are kept apart and not read ({name_first(guessed)})"
+            f"they are kept apart: 'ehsod convert --to predictions' writes them "
+            f"({name_first(guessed)})"
         )
 
 

@@ -18,7 +18,12 @@ from ehsod_tf.data.readers.annotated_images import (
     note_shapes_left_out,
 )
 from ehsod_tf.data.readers.embedded_images import EmbeddedImages
-from ehsod_tf.data.readers.image_folder import FileIndex, list_files, split_path
+from ehsod_tf.data.readers.image_folder import (
+    FileIndex,
+    list_files,
+    list_image_files,
+    split_path,
+)
 from ehsod_tf.data.readers.json_files import load_json, to_size
 from ehsod_tf.data.readers.labelme_shapes import ShapeError, read_shapes
 from ehsod_tf.errors import DataError
@@ -88,7 +93,7 @@ def read_labelme(
     label_states.require_reading_choices(unlisted, unannotated)
     found = Findings() if findings is None else findings
     data_dir = os.fspath(data_dir)
-    names = list_files(data_dir, findings=found)
+    names = list_image_files(data_dir, found)
     index, others = FileIndex(names), Counter()
     unpacked = EmbeddedImages(unpack_dir, found)
     images = [
@@ -122,7 +127,7 @@ def read_labelme(
 
 
 def _read_files(data_dir: str, findings: Findings) -> Iterable[_File]:
-    names = list_files(data_dir, (".json",), findings)
+    names = list_files(data_dir, ".json", findings)
     passed_over, num_read = [], 0
     for name in names:
         path = os.path.join(data_dir, name)

@@ -12,7 +12,12 @@ from ehsod_tf.data.readers.annotated_images import (
     NamedBox,
     assemble_annotated_images,
 )
-from ehsod_tf.data.readers.image_folder import FileIndex, list_files, split_path
+from ehsod_tf.data.readers.image_folder import (
+    FileIndex,
+    list_files,
+    list_image_files,
+    split_path,
+)
 from ehsod_tf.data.readers.voc import note_unspecified
 from ehsod_tf.data.readers.voc_annotation import (
     VocAnnotation,
@@ -57,10 +62,10 @@ def read_voc_xml(
     found = Findings() if findings is None else findings
     data_dir = os.fspath(data_dir)
     xml_dir, image_dir = _find_folders(data_dir)
-    xml_names = list_files(xml_dir, (".xml",), found)
+    xml_names = list_files(xml_dir, ".xml", found)
     if not xml_names and not found.problems:
         raise DataError(f"{xml_dir}: holds no XML file; check the folder")
-    image_names = list_files(image_dir, findings=found)
+    image_names = list_image_files(image_dir, found)
     annotations = {
         name: read_annotation(os.path.join(xml_dir, name), refuse_blank_class, found)
         for name in xml_names

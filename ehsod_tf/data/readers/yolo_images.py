@@ -9,7 +9,7 @@ from itertools import chain, islice
 from ehsod_tf.data.image_files import IMAGE_EXTENSIONS, is_plain_text
 from ehsod_tf.data.label_states import name_first
 from ehsod_tf.data.problems import Findings
-from ehsod_tf.data.readers.image_folder import list_files, split_path
+from ehsod_tf.data.readers.image_folder import list_image_files, split_path
 from ehsod_tf.data.readers.yolo_description import CLASSES_FILE, YoloDescription
 from ehsod_tf.data.text_files import read_text
 from ehsod_tf.errors import DataError
@@ -85,9 +85,7 @@ def _list_entry(
     path: str, description: YoloDescription, findings: Findings
 ) -> list[str]:
     if os.path.isdir(path):
-        return [
-            os.path.join(path, name) for name in list_files(path, findings=findings)
-        ]
+        return [os.path.join(path, name) for name in list_image_files(path, findings)]
     if path.lower().endswith(IMAGE_EXTENSIONS):
         return [path]
     if path.lower().endswith(".txt"):
