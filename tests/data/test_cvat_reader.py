@@ -153,6 +153,15 @@ def test_labels_of_a_file_without_a_list(read, tmp_path):
     assert data.read_cvat(path).class_names == ("bird", "cat")
 
 
+def test_points_of_a_skeleton_are_no_classes(read, tmp_path):
+    read(cvat_cases.BOX)
+    path = tmp_path / cvat_cases.FILE
+    point = "<label><name>1</name><type>points</type><parent>dog</parent></label>"
+    text = cvat_cases.SOUND.replace("</labels>", f"{point}</labels>")
+    path.write_text(text)
+    assert data.read_cvat(path).class_names == ("cat", "dog")
+
+
 def test_labels_and_ignored_objects_are_written(read, tmp_path):
     box = cvat_cases.BOX.replace("/>", '><attribute name="difficult">true</attribute>')
     shapes = f'{box}</box><box label="dog" xtl="1" ytl="1" xbr="3" ybr="3"/>'

@@ -1,8 +1,8 @@
 """Reader of CVAT's XML for images: boxes and labels of whole images in one file."""
 
 import os
+import re
 from collections import Counter
-from collections.abc import Iterable
 from xml.etree import ElementTree
 
 from ehsod_tf.data import label_states
@@ -112,13 +112,22 @@ def _parse(path: str) -> ElementTree.Element:
 class _Reader:
     """The images of one file."""
 
-    def __init__(self, path, root, ignores_occluded, findings):
+    def __init__(
+        self,
+        path: str,
+        root: ElementTree.Element,
+        ignores_occluded: bool,
+        findings: Findings,
+    ):
         self._path, self._root, self._findings = path, root, findings
         self._ignores_occluded = ignores_occluded
         self._others: Counter[str] = Counter()
         self._num_occluded = 0
+        # The points of a skeleton have labels too, which name it as their parent.
         names = (
-            label.findtext("name", "").strip() for label in root.iterfind("meta//label")
+            label.findtext("name", "").strip()
+            for label in root.iterfind("meta//label")
+            if label.find("parent") is None
         )
         self.labels = list(dict.fromkeys(name for name in names if is_plain_text(name)))
         self.labels = [name for name in self.labels if name]
@@ -151,7 +160,9 @@ class _Reader:
             for image in images
         ]
 
-    def _read_image(self, element, record, name, image_dir) -> AnnotatedImage:
+    def _read_image(
+        self, element: ElementTree.Element, record: str, name: str, image_dir: str
+    ) -> AnnotatedImage:
         objects: list[NamedBox] = []
         tags: list[str] = []
         size = self._read_size(element, record)
@@ -170,7 +181,9 @@ class _Reader:
         path = os.path.join(image_dir, name)
         return AnnotatedImage(record, name, path, size, objects, tags, False)
 
-    def _read_shape(self, shape, label, place, record) -> list[NamedBox]:
+    def _read_shape(
+        self, shape: ElementTree.Element, label: str, place: str, record: str
+    ) -> list[NamedBox]:
         try:
             found = read_shape(shape, label, self._ignores_occluded)
         except ShapeError as error:
@@ -179,7 +192,7 @@ class _Reader:
         self._num_occluded += shape.get("occluded", "0").strip() == "1"
         return [found]
 
-    def _read_size(self, element, record) -> tuple[int, int]:
+    def _read_size(self, element: ElementTree.Element, record: str) -> tuple[int, int]:
         size = []
         for field in ("height", "width"):
             text = element.get(field, "0")
@@ -192,7 +205,7 @@ class _Reader:
             size.append(int(number))
         return size[0], size[1]
 
-    def _check_label(self, label, place, record) -> bool:
+    def _check_label(self, label: str, place: str, record: str | None) -> bool:
         if label in self.labels:
             return True
         if not label or not is_plain_text(label):
@@ -205,13 +218,15 @@ class _Reader:
         self._add(place, "label", message, record)
         return False
 
-    def _follow_tracks(self, elements) -> dict[str, list[NamedBox]]:
+    def _follow_tracks(
+        self, elements: list[ElementTree.Element]
+    ) -> dict[str, list[NamedBox]]:
         """Returns the boxes of tracks by the id of the image."""
         numbers = {}
         for element in elements:
-            number = read_number(element.get("id", ""))
-            if number == number:
-                numbers[int(number)] = element.get("id")
+            text = element.get("id", "")
+            if re.fullmatch("[0-9]{1,9}", text):
+                numbers[int(text)] = text
         boxes: dict[str, list[NamedBox]] = {}
         for place, track in enumerate(self._root.iterfind("track"), start=1):
             record = f"track {track.get('id', f'element {place}')}"
@@ -226,7 +241,7 @@ class _Reader:
                 boxes.setdefault(numbers[frame], []).append(shape)
         return boxes
 
-    def _add(self, place, field, message, record) -> None:
+    def _add(self, place: str, field: str, message: str, record: str | None) -> None:
         if record is None:
             # Nobody knows which images a broken track is seen on.
             message += "; or remove the track and check the images that it is on"
@@ -234,10 +249,10 @@ class _Reader:
         self._bad_records |= {record} if record else self._list_records()
 
     def _list_records(self) -> set[str]:
-        elements: Iterable = self._root.iterfind("image")
-        return {f"image {quote(e.get('name', '').strip())}" for e in elements}
+        names = (e.get("name", "").strip() for e in self._root.iterfind("image"))
+        return {f"image {quote(name)}" for name in names}
 
-    def _note(self, moved) -> None:
+    def _note(self, moved: list[str]) -> None:
         counted = {tag: self._others[tag] for tag in OTHERS}
         note_shapes_left_out(counted, self._path, self._findings)
         strange = sorted(set(self._others) - set(OTHERS))

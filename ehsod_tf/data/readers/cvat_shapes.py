@@ -1,5 +1,6 @@
 """The shapes of CVAT's XML: boxes, outlines, tags."""
 
+import bisect
 import math
 from collections.abc import Iterable
 from xml.etree import ElementTree
@@ -146,13 +147,14 @@ def follow_track(
     numbers = sorted(given)
     found = {}
     for frame in frames:
-        before = [number for number in numbers if number <= frame][-1:]
-        after = [number for number in numbers if number > frame][:1]
-        if not before or given[before[0]] is None:
+        place = bisect.bisect_right(numbers, frame)
+        shape = given[numbers[place - 1]] if place else None
+        if shape is None:
             continue
-        shape, following = given[before[0]], given[after[0]] if after else None
+        following = given[numbers[place]] if place < len(numbers) else None
         if following is not None:
-            share = (frame - before[0]) / (after[0] - before[0])
+            first, last = numbers[place - 1 : place + 1]
+            share = (frame - first) / (last - first)
             sides = zip(shape.box, following.box, strict=True)
             moved = tuple(a + (b - a) * share for a, b in sides)
             shape = shape._replace(box=moved)
