@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from ehsod_tf.data import read_voc
 from ehsod_tf.data.transforms import resized_size
-from ehsod_tf.modeling.boxes.anchors import generate_anchor_ids, generate_anchors
+from ehsod_tf.modeling.boxes.anchors import generate_anchors
 from ehsod_tf.modeling.rpn_targets import sample_anchors
 from ehsod_tf.structures import BOXED, Targets
 
@@ -61,7 +61,7 @@ def find_covered(boxes, image_size, border_anchors: bool):
     pyramid = {
         level: tf.zeros([1, *(-(-image_size // 2**level)), 1]) for level in range(2, 7)
     }
-    anchors = tf.concat(list(generate_anchors(pyramid).values()), axis=0)
+    anchors = generate_anchors(pyramid)
     targets = Targets(
         tf.constant(boxes[np.newaxis], tf.float32),
         tf.zeros([1, len(boxes)], tf.int32),
@@ -69,11 +69,10 @@ def find_covered(boxes, image_size, border_anchors: bool):
     )
     sampled = sample_anchors(
         anchors,
-        generate_anchor_ids(pyramid),
         targets,
         tf.constant(image_size[np.newaxis], tf.int32),
         tf.zeros([1], tf.int64),
-        num_samples=len(anchors),
+        num_samples=len(anchors.ids),
         positive_fraction=1.0,
         border_anchors=border_anchors,
         **_OVERLAPS,

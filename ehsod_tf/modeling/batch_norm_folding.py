@@ -18,6 +18,8 @@ from keras import layers
 from keras.src.backend import AutocastScope
 from keras.src.models.functional import Functional
 
+from ehsod_tf.modeling.convolution import add_bias
+
 
 def find_foldable(network: keras.Model) -> list[tuple]:
     """Which convolutions of a functional network take up a batch normalisation.
@@ -120,7 +122,7 @@ def _convolve_folded(conv, gain, bias, inputs):
         gain = tf.reshape(gain, kernel.shape[2:])  # [channels, multiplier]
     kernel = tf.cast(kernel * gain, dtype)
     outputs = _CONVOLVE[type(conv)](conv, tf.cast(inputs, dtype), kernel)
-    return tf.nn.bias_add(outputs, tf.cast(bias, dtype))
+    return add_bias(outputs, tf.cast(bias, dtype))
 
 
 def _read(variable):

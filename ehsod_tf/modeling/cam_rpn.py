@@ -7,7 +7,8 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from ehsod_tf.modeling.boxes.anchors import generate_anchor_ids, generate_anchors
+from ehsod_tf.modeling.boxes.anchors import Anchors, generate_anchors
+from ehsod_tf.modeling.convolution import Conv2D
 from ehsod_tf.modeling.rpn_targets import SampledAnchors, sample_anchors
 from ehsod_tf.structures import Targets
 
@@ -17,21 +18,19 @@ CAM_LEVELS = (2, 3, 4, 5)
 
 
 class CamRpnOutputs(NamedTuple):
-    """Raw outputs of `CamRpn`, by pyramid level.
+    """Raw outputs of `CamRpn`; what belongs to anchors is of all levels together.
 
     Attributes:
-        cam_logits: {2..5: [B, H_l, W_l, K] float32}, the map A_l.
-        objectness_logits: {2..6: [B, A_l] float32}.
-        deltas: {2..6: [B, A_l, 4] float32}.
-        anchors: {2..6: [A_l, 4] float32}.
-        anchor_ids: [A] int64, see `generate_anchor_ids`.
+        cam_logits: {2..5: [B, H_l, W_l, K] float32}, the map A_l of each level.
+        objectness_logits: [B, A] float32.
+        deltas: [B, A, 4] float32.
+        anchors: `Anchors` of P2 - P6.
     """
 
     cam_logits: dict[int, tf.Tensor]
-    objectness_logits: dict[int, tf.Tensor]
-    deltas: dict[int, tf.Tensor]
-    anchors: dict[int, tf.Tensor]
-    anchor_ids: tf.Tensor
+    objectness_logits: tf.Tensor
+    deltas: tf.Tensor
+    anchors: Anchors
 
 
 class CamRpn(layers.Layer):
@@ -89,7 +88,7 @@ class CamRpn(layers.Layer):
         )
 
     def _conv(self, filters, kernel_size, name, activation=None, bias=0.0):
-        return layers.Conv2D(
+        return Conv2D(
             filters,
             kernel_size,
             padding="same",
@@ -126,20 +125,24 @@ class CamRpn(layers.Layer):
 
     def call(self, pyramid) -> CamRpnOutputs:
         """{2..6: [B, H_l, W_l, C]} -> `CamRpnOutputs`."""
-        cam_logits, objectness_logits, deltas = {}, {}, {}
+        cam_logits, objectness_logits, deltas = {}, [], []
         for level in sorted(pyramid):
             features = pyramid[level]
             if level in CAM_LEVELS:
                 logits = self.cam(self.cam_conv(features))
                 cam_logits[level] = tf.cast(logits, tf.float32)
             hidden = self.rpn_conv(features)
-            objectness_logits[level] = _flatten(self.rpn_objectness(hidden), [-1])
-            deltas[level] = _flatten(self.rpn_deltas(hidden), [-1, 4])
+            objectness_logits.append(_flatten(self.rpn_objectness(hidden), [-1]))
+            deltas.append(_flatten(self.rpn_deltas(hidden), [-1, 4]))
         anchors = generate_anchors(
             pyramid, scale=self.anchor_scale, ratios=self.anchor_ratios
         )
-        anchor_ids = generate_anchor_ids(pyramid, len(self.anchor_ratios))
-        return CamRpnOutputs(cam_logits, objectness_logits, deltas, anchors, anchor_ids)
+        return CamRpnOutputs(
+            cam_logits,
+            tf.cast(tf.concat(objectness_logits, axis=1), tf.float32),
+            tf.cast(tf.concat(deltas, axis=1), tf.float32),
+            anchors,
+        )
 
     def sample_anchors(
         self, outputs: CamRpnOutputs, targets: Targets, image_sizes, seeds
@@ -152,10 +155,8 @@ class CamRpn(layers.Layer):
             image_sizes: [B, 2] int32.
             seeds: [B] int64.
         """
-        levels = sorted(outputs.anchors)
         return sample_anchors(
-            tf.concat([outputs.anchors[level] for level in levels], axis=0),
-            outputs.anchor_ids,
+            outputs.anchors,
             targets,
             image_sizes,
             seeds,
@@ -169,5 +170,5 @@ class CamRpn(layers.Layer):
 
 
 def _flatten(maps, shape):
-    """[B, H, W, ratios * n] to float32 [B, H * W * ratios, n], as anchors are laid."""
-    return tf.reshape(tf.cast(maps, tf.float32), [tf.shape(maps)[0], *shape])
+    """[B, H, W, ratios * n] to [B, H * W * ratios, n], as anchors are laid."""
+    return tf.reshape(maps, [tf.shape(maps)[0], *shape])

@@ -259,16 +259,13 @@ class HybridCriterion:
 
 
 def _compute_rpn_terms(outputs, sampled_anchors, targets, weights):
-    levels = sorted(outputs.anchors)
-    anchors = tf.concat([outputs.anchors[level] for level in levels], axis=0)
-    logits = tf.concat([outputs.objectness_logits[v] for v in levels], axis=1)
-    deltas = tf.concat([outputs.deltas[level] for level in levels], axis=1)
     positives, negatives, matched = sampled_anchors
     sampled = tf.cast(positives | negatives, tf.float32)
     bce = tf.nn.sigmoid_cross_entropy_with_logits(
-        labels=tf.cast(positives, tf.float32), logits=logits
+        labels=tf.cast(positives, tf.float32), logits=outputs.objectness_logits
     )
-    distances = losses.smooth_l1(deltas, encode_boxes(matched, anchors), RPN_BETA)
+    deltas = encode_boxes(matched, outputs.anchors.boxes)
+    distances = losses.smooth_l1(outputs.deltas, deltas, RPN_BETA)
     is_positive = tf.cast(positives, tf.float32)
     regression = tf.reduce_sum(distances, axis=-1) * is_positive
     num_sampled = _sum_images(sampled)

@@ -3,6 +3,8 @@
 import tensorflow as tf
 from keras import layers
 
+from ehsod_tf.modeling.convolution import Conv2D
+
 
 class FeaturePyramid(layers.Layer):
     """Top-down pathway with lateral connections; every level gets equal channels.
@@ -22,10 +24,10 @@ class FeaturePyramid(layers.Layer):
 
     def build(self, input_shape):
         for level, shape in sorted(input_shape.items()):
-            lateral = layers.Conv2D(
+            lateral = Conv2D(
                 self.channels, 1, name=f"lateral_{level}", dtype=self.dtype_policy
             )
-            output = layers.Conv2D(
+            output = Conv2D(
                 self.channels,
                 3,
                 padding="same",

@@ -13,6 +13,7 @@ from ehsod_tf.modeling.cam import (
     average_over_boxes,
     contrast_over_boxes,
     reduce_cam,
+    sum_maps,
 )
 from ehsod_tf.modeling.cam_rpn import CAM_LEVELS, CamRpnOutputs
 from ehsod_tf.structures import Proposals
@@ -100,32 +101,25 @@ def select_proposals(
         `Proposals` of N rows, best first.
     """
     outputs = tf.nest.map_structure(tf.stop_gradient, outputs)
-    boxes, scores, levels = [], [], []
-    for level in sorted(outputs.anchors):
-        level_boxes, level_scores, is_candidate = _select_level(
-            outputs, level, image_sizes, pre_nms_top_k
-        )
-        if cam_objectness != "none":
-            level_scores += _score_on_cam(
-                outputs.cam_logits,
-                min(level, max_cam_level),
-                level_boxes,
-                image_sizes,
-                cam_objectness,
-            )
-        boxes.append(level_boxes)
-        scores.append(tf.where(is_candidate, level_scores, _INVALID_SCORE))
-        levels.append(tf.fill(tf.shape(level_scores), level))
-    boxes, scores, levels = (
-        tf.concat(parts, axis=1) for parts in (boxes, scores, levels)
-    )
+    logits, rows, places = _choose_candidates(outputs, image_sizes, pre_nms_top_k)
+    deltas = tf.gather(outputs.deltas, rows, batch_dims=1)
+    boxes = decode_boxes(deltas, tf.gather(outputs.anchors.boxes, rows))
+    boxes = clip_boxes(boxes, image_sizes)
+    scores = tf.sigmoid(logits)
+    if cam_objectness != "none":
+        scores += _score_on_cam(
+            outputs.cam_logits, max_cam_level, boxes, places, image_sizes,
+            cam_objectness,
+        )  # fmt: skip
+    is_candidate = tf.math.is_finite(logits) & (compute_areas(boxes) > 0)
+    scores = tf.where(is_candidate, scores, _INVALID_SCORE)
     indices, num_valid = ops.non_max_suppression(
         boxes,
         scores,
         iou_threshold=nms_iou,
         max_outputs=max_proposals,
         score_threshold=_INVALID_SCORE / 2,
-        classes=levels,
+        classes=tf.broadcast_to(places, tf.shape(scores)),
     )
     valid = tf.range(max_proposals) < num_valid[:, tf.newaxis]
     rows = tf.maximum(indices, 0)
@@ -138,25 +132,47 @@ def select_proposals(
     )
 
 
-def _select_level(outputs, level, image_sizes, pre_nms_top_k):
-    """One level's best boxes [B, k, 4], their RPN scores and whether they count."""
-    anchors = outputs.anchors[level]
-    centres = 0.5 * (anchors[:, :2] + anchors[:, 2:])
+def _choose_candidates(outputs, image_sizes, pre_nms_top_k):
+    """The best anchors of each level: logits [B, N], rows [B, N] and levels [N].
+
+    A level is counted from the finest. Anchors that do not take part have -inf.
+    """
+    anchors = outputs.anchors
+    centres = 0.5 * (anchors.boxes[:, :2] + anchors.boxes[:, 2:])
     limits = tf.cast(image_sizes[:, tf.newaxis, :], tf.float32)
-    inside = tf.reduce_all(centres < limits, axis=-1)  # [B, A_l]
+    inside = tf.reduce_all(centres < limits, axis=-1)  # [B, A]
     # Sigmoids before the top-k would tie where they saturate; logits do not.
-    logits = tf.where(inside, outputs.objectness_logits[level], -float("inf"))
-    k = tf.minimum(pre_nms_top_k, tf.shape(anchors)[0])
-    logits, rows = tf.math.top_k(logits, k=k)
-    deltas = tf.gather(outputs.deltas[level], rows, batch_dims=1)
-    boxes = clip_boxes(decode_boxes(deltas, tf.gather(anchors, rows)), image_sizes)
-    is_candidate = tf.math.is_finite(logits) & (compute_areas(boxes) > 0)
-    return boxes, tf.sigmoid(logits), is_candidate
+    logits = tf.where(inside, outputs.objectness_logits, -float("inf"))
+    counts = tf.stack(list(anchors.counts.values()))
+    sizes = tf.minimum(pre_nms_top_k, counts)
+    best, rows = zip(
+        *(
+            tf.math.top_k(level_logits, k=size)
+            for level_logits, size in zip(
+                tf.split(logits, counts, axis=1, num=len(anchors.counts)),
+                tf.unstack(sizes),
+                strict=True,
+            )
+        ),
+        strict=True,
+    )
+    places = tf.repeat(tf.range(len(anchors.counts)), sizes)
+    starts = tf.gather(tf.cumsum(counts, exclusive=True), places)
+    return tf.concat(best, axis=1), tf.concat(rows, axis=1) + starts, places
 
 
-def _score_on_cam(cam_logits, level, boxes, image_sizes, cam_objectness):
-    """What the CAM of a level adds to the objectness of boxes: [B, k]."""
-    cam = reduce_cam(cam_logits[level], cam_objectness)
+def _score_on_cam(
+    cam_logits, max_cam_level, boxes, places, image_sizes, cam_objectness
+):
+    """What the CAM adds to the objectness of boxes [B, N, 4] of levels [N]: [B, N]."""
+    tables = sum_maps(
+        {
+            level: reduce_cam(cam_logits[level], cam_objectness)
+            for level in sorted(cam_logits)
+            if level <= max_cam_level
+        }
+    )
+    places = tf.minimum(places, max_cam_level - min(cam_logits))
     if cam_objectness.endswith("contrast"):
-        return contrast_over_boxes(cam, boxes, 2**level, image_sizes)
-    return average_over_boxes(cam, boxes, 2**level)
+        return contrast_over_boxes(tables, boxes, places, image_sizes)
+    return average_over_boxes(tables, boxes, places)

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from ehsod_tf.modeling.boxes.anchors import Anchors
 from ehsod_tf.modeling.boxes.matching import match_boxes
 from ehsod_tf.modeling.boxes.sampling import hash_priorities, sample_matches
 from ehsod_tf.structures import Targets
@@ -24,8 +25,7 @@ class SampledAnchors(NamedTuple):
 
 
 def sample_anchors(
-    anchors,
-    anchor_ids,
+    anchors: Anchors,
     targets: Targets,
     image_sizes,
     seeds,
@@ -43,8 +43,7 @@ def sample_anchors(
     look at them.
 
     Args:
-        anchors: [A, 4] float32, of all levels.
-        anchor_ids: [A] int64, see `generate_anchor_ids`.
+        anchors: of all levels.
         targets: `Targets` of the images.
         image_sizes: [B, 2] int32.
         seeds: [B] int64, see `ehsod_tf.modeling.boxes.sampling.make_seeds`.
@@ -55,8 +54,8 @@ def sample_anchors(
             Those centred outside never do.
     """
     matches = match_boxes(
-        anchors[tf.newaxis],
-        _find_trained(anchors, image_sizes, border_anchors),
+        anchors.boxes[tf.newaxis],
+        _find_trained(anchors.boxes, image_sizes, border_anchors),
         targets.boxes,
         targets.classes >= 0,
         positive_iou=positive_iou,
@@ -65,7 +64,7 @@ def sample_anchors(
     )
     positives, negatives = sample_matches(
         matches.labels,
-        hash_priorities(seeds, anchor_ids),
+        hash_priorities(seeds, anchors.ids),
         num_samples=num_samples,
         positive_fraction=positive_fraction,
     )

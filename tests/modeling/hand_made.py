@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from ehsod_tf.modeling.boxes.anchors import generate_anchor_ids, generate_anchors
+from ehsod_tf.modeling.boxes.anchors import generate_anchors
 from ehsod_tf.modeling.cam_rpn import CamRpn, CamRpnOutputs
 from ehsod_tf.modeling.cascade import StageOutputs
 from ehsod_tf.modeling.hybrid_head import HeadOutputs
@@ -69,11 +69,17 @@ def make_cam_rpn(num_images=5, canvas=CANVAS, seed=0, scale=2.0) -> CamRpnOutput
     cells = {level: shape[0] * shape[1] for level, shape in shapes.items()}
     return CamRpnOutputs(
         cam_logits={v: draw(*shapes[v], NUM_CLASSES) for v in range(2, 6)},
-        objectness_logits={v: draw(3 * cells[v]) for v in range(2, 7)},
-        deltas={v: 0.2 * draw(3 * cells[v], 4) for v in range(2, 7)},
+        objectness_logits=draw(3 * sum(cells.values())),
+        deltas=0.2 * draw(3 * sum(cells.values()), 4),
         anchors=generate_anchors(pyramid),
-        anchor_ids=generate_anchor_ids(pyramid),
     )
+
+
+def split_levels(cam_rpn: CamRpnOutputs, values, axis=1) -> dict:
+    """What belongs to anchors, {level: the values of its own}."""
+    counts = [int(count) for count in cam_rpn.anchors.counts.values()]
+    parts = tf.split(values, counts, axis=axis)
+    return dict(zip(cam_rpn.anchors.counts, parts, strict=True))
 
 
 def sample_anchors(cam_rpn: CamRpnOutputs, targets, **settings) -> SampledAnchors:

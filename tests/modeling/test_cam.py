@@ -13,11 +13,23 @@ from ehsod_tf.modeling.cam import (
     label_weak_cells,
     mask_cells,
     reduce_cam,
+    sum_maps,
 )
 
 
 def _draw_map(*shape):
     return np.random.default_rng(0).uniform(0, 1, shape).astype(np.float32)
+
+
+def _average(cell_map, boxes, stride):
+    tables = sum_maps({int(np.log2(stride)): cell_map})
+    return average_over_boxes(tables, boxes, np.zeros(boxes.shape[1], np.int32))
+
+
+def _contrast(cell_map, boxes, stride, sizes):
+    tables = sum_maps({int(np.log2(stride)): cell_map})
+    places = np.zeros(boxes.shape[1], np.int32)
+    return contrast_over_boxes(tables, boxes, places, sizes)
 
 
 @pytest.mark.parametrize("stride", [4, 32])
@@ -27,7 +39,7 @@ def test_box_score_is_the_area_weighted_mean_over_fractional_boxes(stride):
     corners = np.sort(rng.uniform(0, 1, [2, 40, 2, 2]), axis=2)
     boxes = corners.reshape(2, 40, 4) * np.tile([7 * stride, 9 * stride], 2)
     boxes = boxes.astype(np.float32)
-    scores = average_over_boxes(cell_map, boxes, stride).numpy()
+    scores = _average(cell_map, boxes, stride).numpy()
     for b, n in np.ndindex(2, 40):
         expected = oracles.average_over_box(cell_map[b], boxes[b, n], stride)
         assert scores[b, n] == pytest.approx(expected, abs=1e-5)
@@ -44,7 +56,7 @@ def test_box_score_of_special_boxes():
         "reaching out of the map": [12, 16, 28, 40],
     }
     rows = np.array([list(boxes.values())], np.float32)
-    scores = average_over_boxes(cell_map, rows, 4).numpy()[0]
+    scores = _average(cell_map, rows, 4).numpy()[0]
     expected = [oracles.average_over_box(cell_map[0], box, 4) for box in rows[0]]
     np.testing.assert_allclose(scores, expected, rtol=1e-5)
     assert scores[0] == pytest.approx(cell_map.mean(), rel=1e-5)
@@ -54,7 +66,7 @@ def test_box_score_of_special_boxes():
 
 def test_box_score_of_an_empty_or_inverted_box_is_0():
     boxes = np.array([[[4, 4, 4, 9], [4, 4, 9, 4], [9, 9, 4, 4]]], np.float32)
-    scores = average_over_boxes(_draw_map(1, 5, 6), boxes, 4)
+    scores = _average(_draw_map(1, 5, 6), boxes, 4)
     np.testing.assert_array_equal(scores, [[0, 0, 0]])
 
 
@@ -62,8 +74,19 @@ def test_box_score_keeps_its_digits_on_a_large_map():
     """A float32 integral image would be off by about 1 % here."""
     cell_map = _draw_map(1, 400, 400)
     box = np.array([[[1590, 1590, 1591, 1591]]], np.float32)
-    score = average_over_boxes(cell_map, box, 4).numpy()[0, 0]
+    score = _average(cell_map, box, 4).numpy()[0, 0]
     assert score == pytest.approx(cell_map[0, 397, 397], rel=1e-5)
+
+
+def test_each_box_reads_the_map_of_its_own_level():
+    maps = {2: _draw_map(2, 8, 12), 3: _draw_map(2, 4, 6) + 1, 5: _draw_map(2, 1, 2)}
+    boxes = np.tile(np.array([[3, 5, 21, 30]], np.float32), [2, 5, 1])
+    places = np.array([1, 0, 2, 2, 0])
+    scores = average_over_boxes(sum_maps(maps), boxes, places).numpy()
+    for b, n in np.ndindex(2, 5):
+        level = list(maps)[places[n]]
+        place = maps[level][b], boxes[b, n], 2**level
+        assert scores[b, n] == pytest.approx(oracles.average_over_box(*place), abs=1e-5)
 
 
 @pytest.mark.parametrize("stride", [4, 32])
@@ -73,7 +96,7 @@ def test_contrast_is_the_mean_inside_minus_the_mean_of_the_ring(stride):
     sizes = np.array([[7 * stride, 9 * stride], [5 * stride, 6 * stride - 1]], np.int32)
     corners = np.sort(rng.uniform(0, 1, [2, 40, 2, 2]), axis=2)
     boxes = (corners.reshape(2, 40, 4) * np.tile(sizes, 2)[:, None]).astype(np.float32)
-    scores = contrast_over_boxes(cell_map, boxes, stride, sizes).numpy()
+    scores = _contrast(cell_map, boxes, stride, sizes).numpy()
     for b, n in np.ndindex(2, 40):
         expected = oracles.contrast_over_box(cell_map[b], boxes[b, n], stride, sizes[b])
         assert scores[b, n] == pytest.approx(expected, abs=1e-5)
@@ -93,7 +116,7 @@ def test_contrast_of_special_boxes():
         "a corner": [16, 20, 20, 24],
     }
     rows = np.array([list(boxes.values())], np.float32)
-    scores = contrast_over_boxes(cell_map, rows, 4, np.array([[20, 24]])).numpy()[0]
+    scores = _contrast(cell_map, rows, 4, np.array([[20, 24]])).numpy()[0]
     expected = [1.0, 0.0, 0.0, 0.0, 0.0, 0.0]
     # The ring of the third box is as bright as the box itself.
     np.testing.assert_allclose(scores, expected, atol=1e-6)

@@ -123,7 +123,7 @@ def border_anchors(request):
 @pytest.fixture(scope="module")
 def assignments(cam_rpn, border_anchors):
     """Each strong image's anchor assignment by the oracle."""
-    anchors = np.concatenate(list(cam_rpn.anchors.values())).astype(np.float64)
+    anchors = cam_rpn.anchors.boxes.numpy().astype(np.float64)
     assigned = {
         b: oracles.assign_anchors(anchors, BOXES[b], IMAGE_SIZES[b], border_anchors)
         for b in STRONG
@@ -133,8 +133,7 @@ def assignments(cam_rpn, border_anchors):
 
 def _expect_rpn(cam_rpn, assignments, sampled):
     anchors, assigned = assignments
-    logits = np.concatenate(list(cam_rpn.objectness_logits.values()), axis=1)
-    deltas = np.concatenate(list(cam_rpn.deltas.values()), axis=1)
+    logits, deltas = cam_rpn.objectness_logits.numpy(), cam_rpn.deltas.numpy()
     cls = reg = 0.0
     for b, chosen in sampled.items():
         cls += oracles.rpn_cls(logits[b], assigned[b], chosen)
@@ -164,14 +163,13 @@ def test_rpn_terms_of_sampled_anchors_equal_the_formula(
     """The gradient shows which anchors were sampled."""
     sampling = {"num_samples": 16, "positive_fraction": 0.25}
     sampling["border_anchors"] = border_anchors
-    levels = list(cam_rpn.objectness_logits)
     targets = hand_made.make_targets()
     anchors = hand_made.sample_anchors(cam_rpn, targets, **sampling)
     with tf.GradientTape() as tape:
         tape.watch(cam_rpn.objectness_logits)
         terms, _ = HybridCriterion()(cam_rpn, anchors, [], targets, IMAGE_SIZES)
     gradients = tape.gradient(terms["rpn_cls"].total, cam_rpn.objectness_logits)
-    gradients = np.concatenate([gradients[level] for level in levels], axis=1)
+    gradients = gradients.numpy()
     assert not gradients[~HAS_BOXES].any()
     sampled = {b: np.flatnonzero(gradients[b]) for b in STRONG}
     for b, chosen in sampled.items():

@@ -46,16 +46,18 @@ def _paste(cells, garbage, level):
 
 
 def _paste_anchors(small, garbage, field):
-    pasted = {}
-    for level, values in getattr(garbage, field).items():
+    pasted = []
+    small_levels = hand_made.split_levels(small, getattr(small, field))
+    levels = hand_made.split_levels(garbage, getattr(garbage, field))
+    for level, values in levels.items():
         shapes = [
             [5, *(-(-side // 2**level) for side in canvas), -1]
             for canvas in (hand_made.CANVAS, LARGE_CANVAS)
         ]
-        cells = tf.reshape(getattr(small, field)[level], shapes[0])
+        cells = tf.reshape(small_levels[level], shapes[0])
         maps = _paste(cells, tf.reshape(values, shapes[1]), level)
-        pasted[level] = tf.reshape(maps, tf.shape(values))
-    return pasted
+        pasted.append(tf.reshape(maps, tf.shape(values)))
+    return tf.concat(pasted, axis=1)
 
 
 @pytest.mark.parametrize("settings", [{}, {"cam_activation": "sigmoid"}])

@@ -25,8 +25,15 @@ def _select(outputs, **settings):
 
 def _expect_level(outputs, level, b, pre_nms_top_k, cam_objectness, max_cam_level):
     """One level's [(score, box)] after suppression, best first."""
-    anchors = outputs.anchors[level].numpy().astype(np.float64)
-    logits = outputs.objectness_logits[level][b].numpy()
+    anchors, logits, deltas = (
+        hand_made.split_levels(outputs, values, axis=0)[level].numpy()
+        for values in (
+            outputs.anchors.boxes,
+            outputs.objectness_logits[b],
+            outputs.deltas[b],
+        )
+    )
+    anchors = anchors.astype(np.float64)
     height, width = IMAGE_SIZES[b]
     cam_level = min(level, max_cam_level)
     cam = outputs.cam_logits[cam_level][b].numpy().astype(np.float64)
@@ -36,11 +43,14 @@ def _expect_level(outputs, level, b, pre_nms_top_k, cam_objectness, max_cam_leve
         cam = 1 / (1 + np.exp(-cam))
     candidates = []
     for i in np.argsort(-logits, kind="stable"):
-        dy, dx, dh, dw = outputs.deltas[level][b, i].numpy().astype(np.float64)
+        dy, dx, dh, dw = deltas[i].astype(np.float64)
         ymin, xmin, ymax, xmax = anchors[i]
         y, x, h, w = (ymin + ymax) / 2, (xmin + xmax) / 2, ymax - ymin, xmax - xmin
-        if y >= height or x >= width or len(candidates) == pre_nms_top_k:
+        # A centre on the border is outside; rounded corners put it beside that.
+        if np.float32(y) >= height or np.float32(x) >= width:
             continue
+        if len(candidates) == pre_nms_top_k:
+            break
         y, x, h, w = y + dy * h, x + dx * w, h * np.exp(dh), w * np.exp(dw)
         box = np.array([y - h / 2, x - w / 2, y + h / 2, x + w / 2])
         box = np.clip(box, 0, [height, width, height, width])

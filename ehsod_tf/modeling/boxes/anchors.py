@@ -1,75 +1,72 @@
 """Anchors: the reference boxes of the region proposal network (Sec. 3.1)."""
 
-import math
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 
-def generate_level_anchors(
-    height, width, stride, *, scale: float = 8.0, ratios: Sequence[float] = (0.5, 1, 2)
-):
-    """Anchors of one pyramid level, row by row.
+class Anchors(NamedTuple):
+    """The anchors of a pyramid, finest level first, row by row, ratio by ratio.
+
+    Attributes:
+        boxes: [A, 4] float32.
+        ids: [A] int64, a number for each, made of level, row, column and ratio, that
+            does not change when the canvas is padded.
+        counts: {level: how many of the A are its own, scalar int32}.
+    """
+
+    boxes: tf.Tensor
+    ids: tf.Tensor
+    counts: dict[int, tf.Tensor]
+
+
+def generate_anchors(
+    features: Mapping[int, tf.Tensor],
+    *,
+    scale: float = 8.0,
+    ratios: Sequence[float] = (0.5, 1.0, 2.0),
+) -> Anchors:
+    """Anchors of every level of a pyramid.
 
     Every cell gets one anchor a ratio, centred on the cell's centre, of area
-    ``(scale * stride) ** 2``.
-
-    Args:
-        height, width: cells of the level (ints or int tensors).
-        stride: pixels of the network input per cell.
-        scale: side of the square anchor in strides.
-        ratios: heights divided by widths.
-
-    Returns:
-        [height * width * len(ratios), 4] float32.
-    """
-    size = scale * stride
-    half_heights = tf.constant([0.5 * size * math.sqrt(r) for r in ratios], tf.float32)
-    half_widths = tf.constant([0.5 * size / math.sqrt(r) for r in ratios], tf.float32)
-    centres_y = (tf.cast(tf.range(height), tf.float32) + 0.5) * stride
-    centres_x = (tf.cast(tf.range(width), tf.float32) + 0.5) * stride
-    y, x = tf.meshgrid(centres_y, centres_x, indexing="ij")
-    y, x = y[..., tf.newaxis], x[..., tf.newaxis]
-    anchors = tf.stack(
-        [y - half_heights, x - half_widths, y + half_heights, x + half_widths], axis=-1
-    )
-    return tf.reshape(anchors, [-1, 4])
-
-
-def generate_anchors(features: Mapping[int, tf.Tensor], **kwargs):
-    """Anchors of every level of a pyramid, finest level first.
+    ``(scale * stride) ** 2``. All levels are computed at once: the cells are numbered
+    through, and what differs by level is looked up.
 
     Args:
         features: {level: [B, H_l, W_l, C]}; level l has stride 2 ** l.
-        **kwargs: `scale` and `ratios` of `generate_level_anchors`.
-
-    Returns:
-        {level: [A_l, 4] float32}.
+        scale: side of the square anchor in strides.
+        ratios: heights divided by widths.
     """
-    anchors = {}
-    for level in sorted(features):
-        shape = tf.shape(features[level])
-        anchors[level] = generate_level_anchors(shape[1], shape[2], 2**level, **kwargs)
-    return anchors
+    levels = sorted(features)
+    shapes = tf.stack([tf.shape(features[v], tf.int64)[1:3] for v in levels])
+    cells = tf.reduce_prod(shapes, axis=1)
+    which = tf.repeat(tf.range(len(levels)), cells)
+    number = tf.range(tf.reduce_sum(cells))
+    number -= tf.gather(tf.cumsum(cells, exclusive=True), which)
+    widths = tf.gather(shapes[:, 1], which)
+    rows = number // widths
+    places = tf.stack([rows, number - rows * widths], axis=1)  # [cells, 2]
+    strides = np.array([2**level for level in levels], np.float32)
+    boxes = _make_boxes(places, tf.gather(strides, which), scale, ratios)
+    ids = _number_anchors(places, tf.gather(np.array(levels, np.int64), which), ratios)
+    counts = tf.unstack(tf.cast(cells, tf.int32) * len(ratios), num=len(levels))
+    return Anchors(boxes, ids, dict(zip(levels, counts, strict=True)))
 
 
-def generate_anchor_ids(features: Mapping[int, tf.Tensor], num_ratios: int = 3):
-    """A number for every anchor that does not change when the canvas is padded.
+def _make_boxes(places, strides, scale, ratios):
+    """[C, 2] rows and columns, [C] strides -> [C * len(ratios), 4]."""
+    roots = np.sqrt(np.array(ratios, np.float64))
+    halves = 0.5 * scale * np.stack([roots, 1.0 / roots], axis=1)
+    centres = (tf.cast(places, tf.float32) + 0.5)[:, tf.newaxis]
+    corners = [centres - halves.astype(np.float32), centres + halves.astype(np.float32)]
+    boxes = tf.concat(corners, axis=2) * strides[:, tf.newaxis, tf.newaxis]
+    return tf.reshape(boxes, [-1, 4])
 
-    Args:
-        features: {level: [B, H_l, W_l, C]}.
-        num_ratios: anchors a cell.
 
-    Returns:
-        [A] int64 in the order of `generate_anchors`, made of level, row, column, ratio.
-    """
-    ids = []
-    for level in sorted(features):
-        shape = tf.shape(features[level], out_type=tf.int64)
-        rows = tf.range(shape[1])[:, tf.newaxis, tf.newaxis]
-        columns = tf.range(shape[2])[tf.newaxis, :, tf.newaxis]
-        ratios = tf.range(num_ratios, dtype=tf.int64)
-        # 12 bits hold the 4,096 columns of a 16,384-pixel side at stride 4.
-        cells = (level * 4096 + rows) * 4096 + columns
-        ids.append(tf.reshape(cells * 8 + ratios, [-1]))
-    return tf.concat(ids, axis=0)
+def _number_anchors(places, levels, ratios):
+    # 12 bits hold the 4,096 columns of a 16,384-pixel side at stride 4.
+    cells = (levels * 4096 + places[:, 0]) * 4096 + places[:, 1]
+    numbers = tf.range(len(ratios), dtype=tf.int64)
+    return tf.reshape(cells[:, tf.newaxis] * 8 + numbers, [-1])
