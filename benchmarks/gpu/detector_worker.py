@@ -181,9 +181,13 @@ def main():
     parser.add_argument("--canvas", type=int, nargs=2, required=True)
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--channels_last", action="store_true")
     arguments = parser.parse_args()
     if arguments.threads:
         tf.config.threading.set_intra_op_parallelism_threads(arguments.threads)
+    if arguments.channels_last:
+        # It turns the convolutions of a float32 graph on a GPU to channels-first.
+        tf.config.optimizer.set_experimental_options({"layout_optimizer": False})
     detector = Detector(arguments.precision, tuple(arguments.canvas), arguments.width)
     serve(
         {

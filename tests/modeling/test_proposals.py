@@ -135,7 +135,8 @@ def test_a_level_without_a_class_map_is_a_config_error():
 
 def test_objectness_below_0_is_no_reason_to_drop_a_box(outputs):
     """The contrast of a box around nothing but the rim of an object is negative."""
-    settings = {"cam_objectness": "contrast", "max_proposals": 400}
+    settings = {"cam_objectness": "contrast", "max_proposals": 2000}
+    settings |= {"pre_nms_top_k": 2000}
     proposals = _select(outputs, **settings)
     scores = proposals.scores.numpy()[proposals.valid.numpy()]
     assert -1 <= scores.min() < -0.05
