@@ -52,6 +52,8 @@ setup(
         "pillow>=10.1",
         "pooch>=1.8",
         "requests>=2.31",
+        # keras brings it; the terminal's progress is drawn with it.
+        "rich>=13",
         "tqdm>=4.60",
         "pyyaml>=6.0",
         # TensorFlow 2.21 writes event files but no longer installs their viewer.
@@ -59,6 +61,8 @@ setup(
     ],
     extras_require={
         "test": ["pytest>=8", "ruff>=0.9"],
+        # The docs site, `mkdocs build`.
+        "docs": ["mkdocs-material>=9.6", "mkdocstrings-python>=1.16"],
         # For benchmarks/evidence only.
         "evidence": ["matplotlib>=3.9", "scikit-learn>=1.5"],
         # keras-hub 0.32 is the first for keras 3.15; keras-cv 0.9 is the last there is.

@@ -23,6 +23,7 @@ def train(
     skip_bad: bool = False,
     strategy: str = "auto",
     cross_device_ops: str = "auto",
+    verbosity: str = "normal",
 ) -> dict:
     """Trains, evaluates, exports and reports into the run folder.
 
@@ -35,6 +36,8 @@ def train(
         bindings: further gin lines, such as ``"EPOCHS = 3"``.
         skip_bad: leave out images that something is wrong with, and list them.
         strategy, cross_device_ops: see `training.create_strategy`.
+        verbosity: "quiet" (warnings and final figures), "normal", or "debug" (every
+            class, every loss term).
 
     Returns:
         The final figures, as in ``metrics.json``; {} on all machines but the first.
@@ -46,7 +49,9 @@ def train(
     distribution = training.create_strategy(strategy, cross_device_ops)
     experiment = load_experiment(config, bindings, data_dir, skip_bad)
     model_dir = os.fspath(model_dir or choose_model_dir(config))
-    return train_run(experiment, model_dir, format_operative_config, distribution)
+    return train_run(
+        experiment, model_dir, format_operative_config, distribution, verbosity
+    )
 
 
 def choose_model_dir(config: str | os.PathLike) -> str:

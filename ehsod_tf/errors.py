@@ -25,6 +25,10 @@ class NonFiniteLossError(EhsodError):
     """Training met a NaN or an infinity; names the step, the term and the images."""
 
 
+class OutOfMemoryError(EhsodError):
+    """A device has too little memory for a step; names the step and what to lower."""
+
+
 class WorkerLostError(EhsodError):
     """Another machine of the run has gone; names the step and what is known."""
 

@@ -73,6 +73,7 @@ def add_train(parser: Parser) -> None:
         default="auto",
         help="how the gradients of several devices are summed",
     )
+    _add_verbosity(parser)
 
 
 def add_evaluate(parser: Parser) -> None:
@@ -83,6 +84,7 @@ def add_evaluate(parser: Parser) -> None:
     parser.add_argument("--output_dir", help="for metrics.json and detections.json")
     parser.add_argument("--export", help="also write a SavedModel to this folder")
     _add_ops(parser)
+    _add_verbosity(parser)
 
 
 def add_report(parser: Parser) -> None:
@@ -111,6 +113,7 @@ def add_predict(parser: Parser) -> None:
         action="store_false",
         help="write the COCO results only",
     )
+    _add_verbosity(parser)
 
 
 def add_export(parser: Parser) -> None:
@@ -164,4 +167,14 @@ def _add_skip_bad(parser):
         "--skip_bad",
         action="store_true",
         help="leave out images with problems, and list them, instead of stopping",
+    )
+
+
+def _add_verbosity(parser):
+    parser.add_argument(
+        "--verbosity",
+        choices=("quiet", "normal", "debug"),
+        default="normal",
+        help="quiet: only results and warnings; debug: everything, also what "
+        "TensorFlow says, and where an error arose",
     )

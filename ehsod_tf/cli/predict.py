@@ -18,6 +18,7 @@ def predict(
     score_threshold: float = 0.3,
     averaged: bool = False,
     pictures: bool = True,
+    verbosity: str = "normal",
 ) -> None:
     """Writes what is found on images: COCO results, drawn pictures and a page.
 
@@ -30,8 +31,9 @@ def predict(
         score_threshold: weaker detections are left out.
         averaged: take the moving averages of the weights.
         pictures: write the pictures and the page too.
+        verbosity: "quiet", "normal" or "debug".
     """
-    with report_user_errors():
+    with report_user_errors(verbosity=verbosity):
         from tqdm import tqdm
 
         from ehsod_tf import prediction
@@ -42,7 +44,9 @@ def predict(
         gallery = _Gallery(output, detector) if pictures else None
         found, unreadable = [], []
         start = time.perf_counter()
-        for path in tqdm(paths, unit="image", dynamic_ncols=True):
+        for path in tqdm(
+            paths, unit="image", dynamic_ncols=True, disable=verbosity == "quiet"
+        ):
             try:
                 found.append(detector.predict_one(path, score_threshold))
             except DataError as error:

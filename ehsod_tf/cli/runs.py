@@ -15,6 +15,7 @@ def train(
     skip_bad: bool = False,
     strategy: str = "auto",
     cross_device_ops: str = "auto",
+    verbosity: str = "normal",
 ) -> None:
     """Trains, evaluates, exports and reports into the run folder.
 
@@ -25,8 +26,9 @@ def train(
         data_dir: sets the config's DATA_DIR.
         skip_bad: sets ``Experiment.skip_bad``.
         strategy, cross_device_ops: see `training.create_strategy`.
+        verbosity: "quiet", "normal" or "debug".
     """
-    with report_user_errors():
+    with report_user_errors(verbosity=verbosity):
         from ehsod_tf import api, training
 
         model_dir = model_dir or api.choose_model_dir(config)
@@ -39,12 +41,13 @@ def train(
                 skip_bad=skip_bad,
                 strategy=strategy,
                 cross_device_ops=cross_device_ops,
+                verbosity=verbosity,
             )
         except training.Interrupted as stop:
             print(stop, file=sys.stderr)
             raise
-    if not figures:
-        # Another machine of the run writes its folder.
+    # Without figures, another machine of the run writes its folder.
+    if not figures or verbosity == "quiet":
         return
     for name, what in (
         ("report.html", "figures, curves and sample detections"),
@@ -65,6 +68,7 @@ def evaluate(
     output_dir: str | None = None,
     export: str | None = None,
     ops: str = "stock",
+    verbosity: str = "normal",
 ) -> None:
     """Evaluates a checkpoint, prints the figures, and writes what was asked for.
 
@@ -78,8 +82,11 @@ def evaluate(
         output_dir: folder for ``metrics.json`` and ``detections.json``.
         export: folder for a SavedModel.
         ops: "stock" or "native" operations in that SavedModel.
+        verbosity: "quiet", "normal" or "debug".
     """
-    with report_user_errors():
+    with report_user_errors(verbosity=verbosity):
+        from tqdm import tqdm
+
         from ehsod_tf.api import load_experiment
         from ehsod_tf.evaluation import format_figures
         from ehsod_tf.runs import data, evaluation, model
@@ -99,9 +106,19 @@ def evaluate(
             len(image_set.class_names),
             averaged=averaged,
         )
-        figures, results = evaluation.evaluate(
-            experiment, model.make_detector(detector), image_set
-        )
+        with tqdm(
+            total=len(image_set.image_ids),
+            unit="image",
+            dynamic_ncols=True,
+            # None: on a terminal only, as the figures follow soon.
+            disable=True if verbosity == "quiet" else None,
+        ) as bar:
+            figures, results = evaluation.evaluate(
+                experiment,
+                model.make_detector(detector),
+                image_set,
+                on_batch=lambda done, total: bar.update(done - bar.n),
+            )
         print(format_figures(figures))
         if output_dir:
             evaluation.write_evaluation(output_dir, figures, results, image_set)

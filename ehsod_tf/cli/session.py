@@ -4,12 +4,14 @@ import contextlib
 import errno
 import os
 import sys
+import traceback
 
 from ehsod_tf.cli.startup import (
     INTERRUPTED,
     INTERRUPTED_STATUS,
     import_tensorflow,
     quieten_logs,
+    show_logs,
 )
 from ehsod_tf.errors import EhsodError
 
@@ -30,7 +32,7 @@ _REMEDIES = {
 
 
 @contextlib.contextmanager
-def report_user_errors(*, needs_tensorflow: bool = True):
+def report_user_errors(*, needs_tensorflow: bool = True, verbosity: str = "normal"):
     """Turns a user's error into a message on standard error and an exit status.
 
     So it does with an error of the file system, which no data and no setting is to
@@ -38,14 +40,22 @@ def report_user_errors(*, needs_tensorflow: bool = True):
 
     Args:
         needs_tensorflow: import it, without its start-up lines.
+        verbosity: "debug" shows these lines, what the libraries log, and the traceback
+            of an error too.
     """
-    quieten_logs()
+    is_debug = verbosity == "debug"
+    if is_debug:
+        show_logs()
+    else:
+        quieten_logs()
     try:
         if needs_tensorflow:
             import_tensorflow()
         yield
         sys.stdout.flush()
     except EhsodError as error:
+        if is_debug:
+            traceback.print_exc()
         print(f"error: {error}", file=sys.stderr)
         sys.exit(USER_ERROR_STATUS)
     except BrokenPipeError:

@@ -44,10 +44,18 @@ def import_tensorflow() -> None:
 
 def quieten_logs() -> None:
     """Shows our own log lines as plain words, and of other libraries the warnings."""
+    absl_logging.set_verbosity(absl_logging.WARNING)
     handler = absl_logging.get_absl_handler()
     handler.setFormatter(_PlainWords())
     if _is_worth_showing not in handler.filters:
         handler.addFilter(_is_worth_showing)
+
+
+def show_logs() -> None:
+    """Shows what all libraries log, TensorFlow's C++ part included."""
+    os.environ.setdefault(_LEVEL, "0")
+    absl_logging.set_verbosity(absl_logging.DEBUG)
+    absl_logging.get_absl_handler().removeFilter(_is_worth_showing)
 
 
 class _PlainWords(logging.Formatter):

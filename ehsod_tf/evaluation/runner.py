@@ -18,6 +18,8 @@ from ehsod_tf.evaluation.voc import evaluate_voc
 from ehsod_tf.structures import Batch, Detections, ImageSet
 
 METRICS = ("coco", "voc", "both")
+# COCO has twelve: six of precision, six of recall.
+_HEADLINES_A_ROW = 6
 
 
 def evaluate(
@@ -102,16 +104,22 @@ def write_metrics(path: str, figures: dict) -> None:
 
 
 def format_figures(figures: dict) -> str:
-    """Sets figures as two tables for a terminal: headline, then per class."""
-    headline = {name: value for name, value in figures.items() if name != "per_class"}
-    parts = [_align([[name, _format(value)] for name, value in headline.items()])]
+    """Sets figures as tables for a terminal: headlines, six a row, then per class."""
+    headline = [item for item in figures.items() if item[0] != "per_class"]
+    parts = []
+    for names_and_values in _batch(headline, _HEADLINES_A_ROW):
+        names, values = zip(*names_and_values, strict=True)
+        parts.append(_align([names, [_format(value) for value in values]]))
     per_class = figures["per_class"]
     columns = list(next(iter(per_class.values()), {}))
     rows = [["class", *columns]]
     for name, row in per_class.items():
         rows.append([name, *(_format(row[column]) for column in columns)])
-    parts.append(_align(rows))
-    return "\n\n".join(parts)
+    return "\n\n".join([*parts, _align(rows, is_first_text=True)])
+
+
+def _batch(items, size):
+    return [items[start : start + size] for start in range(0, len(items), size)]
 
 
 def _format(value):
@@ -120,10 +128,11 @@ def _format(value):
     return str(value) if isinstance(value, int) else f"{value:.4f}"
 
 
-def _align(rows):
+def _align(rows, is_first_text=False):
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    first = str.ljust if is_first_text else str.rjust
     return "\n".join(
-        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])])
+        "  ".join([first(row[0], widths[0]), *map(str.rjust, row[1:], widths[1:])])
         for row in rows
     )
 

@@ -81,7 +81,19 @@ def build_model(
     decoder: Callable,
     teacher: Callable | None = None,
 ) -> Ehsod:
-    """Assembles the detector from factories of its parts; None leaves a part out."""
+    """Assembles the detector from factories of its parts.
+
+    Args:
+        num_classes: K.
+        backbone: makes the feature extractor, such as ``@build_resnet``.
+        fpn: makes the `FeaturePyramid`.
+        cam_rpn: takes the number of classes, makes the `CamRpn`.
+        cascade: takes the number of classes, makes the `Cascade`.
+        selector: makes the `ProposalSelector`.
+        criterion: makes the `HybridCriterion`.
+        decoder: makes the `DetectionDecoder`.
+        teacher: makes the `Teacher`, or None for a detector without one.
+    """
     return Ehsod(
         backbone=backbone(),
         fpn=fpn(),

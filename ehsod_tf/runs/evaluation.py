@@ -11,13 +11,19 @@ from ehsod_tf.runs.settings import Experiment
 from ehsod_tf.structures import ImageSet
 
 
-def evaluate(experiment: Experiment, detector: Callable, image_set: ImageSet):
+def evaluate(
+    experiment: Experiment,
+    detector: Callable,
+    image_set: ImageSet,
+    on_batch: Callable[[int, int], None] | None = None,
+):
     """Returns the figures and the `Results` in original pixels.
 
     Args:
         experiment: the settings.
         detector: of `make_detector`; it is traced at its first use only.
         image_set: the evaluation images.
+        on_batch: called after each batch with the images done and the images in all.
 
     Raises:
         DataError: images cannot be read; all such are named.
@@ -25,7 +31,9 @@ def evaluate(experiment: Experiment, detector: Callable, image_set: ImageSet):
     batches = data.name_unreadable_images(
         make_evaluation_dataset(experiment, image_set), image_set
     )
-    return evaluation.evaluate(detector, batches, image_set, metrics=experiment.metrics)
+    return evaluation.evaluate(
+        detector, batches, image_set, metrics=experiment.metrics, on_batch=on_batch
+    )
 
 
 def write_evaluation(folder: str, figures, results, image_set: ImageSet) -> None:

@@ -62,8 +62,8 @@ def restore_model(
     return model
 
 
-def warn_of_scale(experiment: Experiment, model: Ehsod, image_set: ImageSet) -> None:
-    """Prints what looks wrong with the backbone's features on a few images.
+def find_faults(experiment: Experiment, model: Ehsod, image_set: ImageSet) -> list[str]:
+    """Says what looks wrong with the backbone's features on a few images.
 
     An image that cannot be read is left to the training, which names it.
     """
@@ -78,13 +78,12 @@ def warn_of_scale(experiment: Experiment, model: Ehsod, image_set: ImageSet) -> 
     try:
         batches = list(dataset)
     except tf.errors.OpError:
-        return
+        return []
     images = []
     for batch in batches:
         height, width = batch.image_sizes[0]
         images.append(batch.images[0, :height, :width])
-    for fault in find_scale_faults(model.backbone, images):
-        print(f"warning: {fault}", flush=True)
+    return find_scale_faults(model.backbone, images)
 
 
 def make_detector(model: Ehsod) -> Callable:

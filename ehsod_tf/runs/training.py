@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from ehsod_tf import data, evaluation, training
+from ehsod_tf import data, training
 from ehsod_tf.modeling import Ehsod
 from ehsod_tf.runs.data import (
     RunData,
@@ -21,9 +21,10 @@ from ehsod_tf.runs.data import (
 )
 from ehsod_tf.runs.evaluation import Evaluator
 from ehsod_tf.runs.export import export_model
-from ehsod_tf.runs.model import create_model, warn_of_scale
+from ehsod_tf.runs.model import create_model, find_faults
 from ehsod_tf.runs.report import write_report
 from ehsod_tf.runs.settings import Experiment
+from ehsod_tf.runs.summary import Terminal
 
 _SHOWN_PROBLEMS = 10
 
@@ -33,6 +34,7 @@ def train_run(
     model_dir: str,
     config_text: Callable[[], str],
     strategy: tf.distribute.Strategy,
+    verbosity: str = "normal",
 ) -> dict:
     """Trains, evaluates, exports and reports.
 
@@ -42,6 +44,7 @@ def train_run(
             checkpoint.
         config_text: returns the configuration to be recorded.
         strategy: from `training.create_strategy`.
+        verbosity: see `Terminal`.
 
     Returns:
         The final figures, as in ``metrics.json``; {} on all machines but the first.
@@ -53,37 +56,44 @@ def train_run(
         OSError: the folder cannot be written.
     """
     # The other machines only read there.
+    terminal = Terminal(verbosity)
     is_chief = training.is_chief(strategy)
     owned = training.own_run_folder if is_chief else contextlib.nullcontext
     with owned(model_dir):
-        return _train_and_report(experiment, model_dir, config_text, strategy)
+        return _train_and_report(experiment, model_dir, config_text, strategy, terminal)
 
 
-def _train_and_report(experiment, model_dir, config_text, strategy) -> dict:
+def _train_and_report(experiment, model_dir, config_text, strategy, terminal) -> dict:
     is_chief = training.is_chief(strategy)
     findings = data.Findings()
     run_data = load_data(experiment, findings)
     if is_chief:
-        _print_findings(findings, model_dir)
-        print(data.describe_supervision(run_data.training_set), flush=True)
-        if findings.unannotated:
-            print(findings.describe_unannotated(), flush=True)
+        _show_findings(findings, model_dir, terminal)
+        terminal.show_start(experiment, run_data, strategy, model_dir)
         data.write_split(os.path.join(model_dir, "split.json"), run_data.split)
-        print(_describe_scale(experiment, strategy), flush=True)
 
-    model = _create_model(experiment, run_data, strategy, model_dir)
+    model = _create_model(experiment, run_data, strategy, model_dir, terminal)
     if not is_chief:
         _train(experiment, run_data, model, strategy, model_dir)
         return {}
     _write_text(os.path.join(model_dir, "operative_config.gin"), config_text())
     if not training.has_checkpoints(_locate_checkpoints(model_dir)):
-        warn_of_scale(experiment, model, run_data.training_set)
+        for fault in find_faults(experiment, model, run_data.training_set):
+            terminal.warn(f"warning: {fault}")
     evaluator = Evaluator(experiment, model, run_data, model_dir)
-    history = _train(experiment, run_data, model, strategy, model_dir, evaluator)
+    history = _train(
+        experiment,
+        run_data,
+        model,
+        strategy,
+        model_dir,
+        evaluator,
+        terminal.make_callbacks(),
+    )
     if evaluator.results is None:
         # The run was complete already; its figures are made again.
         evaluator()
-    print(evaluation.format_figures(evaluator.figures), flush=True)
+    terminal.show_figures(evaluator.figures)
     with _exported_weights(model):
         export_model(
             experiment,
@@ -104,7 +114,7 @@ def _train_and_report(experiment, model_dir, config_text, strategy) -> dict:
     return evaluator.figures
 
 
-def _create_model(experiment, run_data, strategy, model_dir) -> Ehsod:
+def _create_model(experiment, run_data, strategy, model_dir, terminal) -> Ehsod:
     """Builds and compiles the model, from another run's weights where so configured.
 
     A run that goes on has them in its own checkpoints; theirs may be gone by then.
@@ -119,11 +129,13 @@ def _create_model(experiment, run_data, strategy, model_dir) -> Ehsod:
                 model, experiment.initial_weights, image_set.class_names
             )
             if training.is_chief(strategy):
-                print(_describe_transfer(experiment.initial_weights, transfer))
+                terminal.note(_describe_transfer(experiment.initial_weights, transfer))
     return model
 
 
-def _train(experiment, run_data, model, strategy, model_dir, evaluator=None):
+def _train(
+    experiment, run_data, model, strategy, model_dir, evaluator=None, displays=()
+):
     """Trains to the end; with an `evaluator` as the machine that writes the folder."""
     image_set = run_data.training_set
     is_chief = evaluator is not None
@@ -136,9 +148,9 @@ def _train(experiment, run_data, model, strategy, model_dir, evaluator=None):
         is_writer=is_chief,
     )
     callbacks = [
-        training.ProgressDisplay(),
         training.HistoryCsv(os.path.join(model_dir, "history.csv")),
         training.TensorBoardScalars(os.path.join(model_dir, "tensorboard")),
+        *displays,
     ]
     return training.train(
         model,
@@ -188,15 +200,6 @@ def _exported_weights(model):
     return contextlib.nullcontext()
 
 
-def _describe_scale(experiment, strategy) -> str:
-    return (
-        f"{training.describe_strategy(strategy)}, batch {experiment.batch_size}: "
-        f"learning rate {experiment.scaled_learning_rate:g} "
-        f"({experiment.learning_rate:g} for a batch of "
-        f"{experiment.reference_batch_size})"
-    )
-
-
 def _describe_transfer(path, transfer) -> str:
     text = f"weights of step {transfer.step} from {path}"
     if not transfer.remade:
@@ -204,19 +207,22 @@ def _describe_transfer(path, transfer) -> str:
     return f"{text}; new for these classes: {', '.join(transfer.remade)}"
 
 
-def _print_findings(findings: data.Findings, model_dir: str) -> None:
-    """Prints the notes, and where the list of all that was left out lies."""
+def _show_findings(findings: data.Findings, model_dir: str, terminal: Terminal):
+    """Says what was noted, and where the list of all that was left out lies."""
     for note in findings.notes:
-        print(f"note: {note}")
+        terminal.note(f"note: {note}")
+    if findings.unannotated:
+        terminal.warn(findings.describe_unannotated())
     path = os.path.join(model_dir, "left_out.csv")
     if findings.problems:
         data.write_problems(path, findings.problems)
-        print(
+        problems = data.merge_equal(findings.problems)[:_SHOWN_PROBLEMS]
+        terminal.warn(
             f"skipped: {len(findings.problems)} problems; the images concerned are "
             f"left out, see {path}"
         )
-        for problem in data.merge_equal(findings.problems)[:_SHOWN_PROBLEMS]:
-            print(f"  {problem}")
+        for problem in problems:
+            terminal.warn(f"  {problem}")
     elif os.path.exists(path):
         # Of an earlier start, before the data were corrected.
         os.remove(path)

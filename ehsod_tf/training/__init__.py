@@ -13,7 +13,7 @@ from ehsod_tf.training.loop import make_step, train
 from ehsod_tf.training.loss_scale import ReplicatedLossScale
 from ehsod_tf.training.optimizer import ClippedAdamW, CoupledSGD
 from ehsod_tf.training.ownership import own_run_folder, require_unowned
-from ehsod_tf.training.progress import ProgressDisplay
+from ehsod_tf.training.progress import ProgressDisplay, make_console
 from ehsod_tf.training.restoration import (
     find_checkpoint,
     has_checkpoints,
@@ -23,7 +23,7 @@ from ehsod_tf.training.restoration import (
 from ehsod_tf.training.schedule import WarmupStepDecay, scale_learning_rate
 from ehsod_tf.training.strategy import (
     create_strategy,
-    describe_strategy,
+    describe_devices,
     is_chief,
 )
 from ehsod_tf.training.transfer import Transfer, transfer_weights
@@ -41,12 +41,13 @@ __all__ = [
     "Transfer",
     "WarmupStepDecay",
     "create_strategy",
-    "describe_strategy",
+    "describe_devices",
     "ema_weights",
     "find_checkpoint",
     "has_checkpoints",
     "is_chief",
     "keeps_ema",
+    "make_console",
     "make_step",
     "own_run_folder",
     "read_batch_dump",

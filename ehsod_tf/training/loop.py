@@ -14,11 +14,16 @@ import keras
 import tensorflow as tf
 from absl import logging
 
-from ehsod_tf.errors import ConfigError, DataError, WorkerLostError
+from ehsod_tf.errors import (
+    ConfigError,
+    DataError,
+    OutOfMemoryError,
+    WorkerLostError,
+)
 from ehsod_tf.training.checkpoints import Checkpoints
 from ehsod_tf.training.epoch_means import EpochMeans
 from ehsod_tf.training.finiteness import require_finite
-from ehsod_tf.training.interruption import Interrupted, StopSignals
+from ehsod_tf.training.interruption import StopSignals
 from ehsod_tf.training.peers import agree, naming_lost_machines, require_same_step
 from ehsod_tf.training.strategy import distribute_batches
 
@@ -93,6 +98,7 @@ def train(
         NonFiniteLossError: a term or the gradient norm is NaN or infinite, or the loss
             scale has fallen below 1. Names the step, the terms and the images. No
             checkpoint holds that step.
+        OutOfMemoryError: a device has too little memory for a step.
     """
     _require_counts(
         epochs=epochs,
@@ -123,7 +129,7 @@ def train(
             for index in range(step - epoch * steps_per_epoch, steps_per_epoch):
                 callbacks.on_train_batch_begin(index)
                 step += 1
-                with naming_lost_machines(strategy, step):
+                with naming_lost_machines(strategy, step), _naming_memory(step):
                     with _explaining(explain_input_error, strategy, step):
                         batch = _take_batch(batches, step, last_step)
                     logs = {name: float(v) for name, v in take_step(batch).items()}
@@ -205,14 +211,15 @@ def make_step(
 
 @contextlib.contextmanager
 def _begun(callbacks):
-    """Calls the end of the callbacks also where a signal is what ends the training."""
+    """Calls the end of the callbacks whatever ends the training.
+
+    They may hold the terminal or open files.
+    """
     callbacks.on_train_begin()
     try:
         yield
-    except Interrupted:
+    finally:
         callbacks.on_train_end()
-        raise
-    callbacks.on_train_end()
 
 
 @contextlib.contextmanager
@@ -235,6 +242,19 @@ def _explaining(explain_input_error, strategy, step):
         if explain_input_error is not None:
             explain_input_error(step - 1)
         raise
+
+
+@contextlib.contextmanager
+def _naming_memory(step):
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        raise OutOfMemoryError(
+            f"step {step}: the device is out of memory; lower BATCH_SIZE, or take "
+            "smaller images (Experiment.shorter_side, longer_side) or "
+            "Experiment.dtype_policy = 'mixed_bfloat16'. TensorFlow says: "
+            f"{error.message.strip().splitlines()[0]}"
+        ) from error
 
 
 def _take_batch(batches, step, last_step):

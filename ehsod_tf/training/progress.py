@@ -1,55 +1,81 @@
 """The progress of a run, on a terminal or in a log file."""
 
 import re
-import shutil
 import statistics
-import sys
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from itertools import groupby
-from typing import TextIO
 
 import keras
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
 
 # Steps over which the display averages: enough to calm the terms of single batches,
 # few enough to show a change soon.
 _WINDOW = 20
-_BAR_LENGTH = 20
+_BAR_WIDTH = 20
 # Wider lines would set two stages side by side, whose terms are easier to compare one
 # below the other.
 _BLOCK_WIDTH = 79
 _SECONDS_BETWEEN_REDRAWS = 0.25
+# What an epoch's line has of the evaluation, where there is such a figure.
+_HEADLINE = ("AP", "AP50", "voc_ap50_area", "pseudo_precision")
 
 
 class ProgressDisplay(keras.callbacks.Callback):
-    """Shows where a run is, how long it will take, and every loss term by name.
+    """Shows where a run is, how long it will take, and how its loss goes.
 
-    On a terminal a block that is redrawn in place; elsewhere a line every
-    `seconds_between_lines` and at the last step of an epoch. Numbers are means of the
-    last 20 steps. The time left is reckoned from the median of as many steps, the
-    first of all left out, in which the graph is traced, and, for the run, from the
-    median of what lay between epochs so far (evaluation, checkpoints).
+    On a terminal two lines that are redrawn in place, above them one for each epoch
+    that is over; elsewhere a line every `seconds_between_lines` and at the last step
+    of an epoch. Numbers are means of the last 20 steps. The time left is reckoned from
+    the median of as many steps, the first of all left out, in which the graph is
+    traced, and from the median of what lay between epochs so far (evaluation,
+    checkpoints).
 
     Args:
+        all_terms: show every scalar, not only the few that say whether it goes well:
+            the total, and of the class map and the last stage what learns from labels
+            and from boxes. The history has all of them.
         seconds_between_lines: pause between two lines when not on a terminal.
-        stream: where to write, standard output by default.
+        console: where to write, standard output by default.
     """
 
     def __init__(
-        self, seconds_between_lines: float = 30.0, stream: TextIO | None = None
+        self,
+        *,
+        all_terms: bool = False,
+        seconds_between_lines: float = 30.0,
+        console: Console | None = None,
     ):
         super().__init__()
-        self._stream = sys.stdout if stream is None else stream
-        self._is_terminal = self._stream.isatty()
+        self._console = console or make_console()
+        self._all_terms = all_terms
+        self._live = None
         self._seconds_between = (
-            _SECONDS_BETWEEN_REDRAWS if self._is_terminal else seconds_between_lines
+            _SECONDS_BETWEEN_REDRAWS
+            if self._console.is_terminal
+            else seconds_between_lines
         )
-        self._block_height = 0
         self._recent_logs = deque(maxlen=_WINDOW)
         self._step_seconds = deque(maxlen=_WINDOW)
         self._pause_seconds = []
         self._next_output = 0.0
+
+    def on_train_begin(self, logs=None):
+        if self._console.is_terminal:
+            # No thread of its own: it draws when there is something new.
+            self._live = Live(console=self._console, auto_refresh=False, transient=True)
+            self._live.start()
+        self._say("building the graph of a training step ...")
+
+    def on_train_end(self, logs=None):
+        if self._live:
+            self._live.stop()
+            self._live = None
 
     def on_epoch_begin(self, epoch, logs=None):
         now = time.monotonic()
@@ -69,70 +95,88 @@ class ProgressDisplay(keras.callbacks.Callback):
             self._show(batch + 1)
 
     def on_test_begin(self, logs=None):
-        self._write_below("evaluating ...\n")
+        self._say("evaluating ...")
 
     def on_epoch_end(self, epoch, logs=None):
         duration = format_duration(time.monotonic() - self._epoch_begin)
-        figures = [name for name in logs if name.startswith("val_")]
-        line = f"epoch {epoch + 1}/{self.params['epochs']} done in {duration}: " + (
-            "  ".join(
-                f"{name} {format_number(logs[name])}"
-                for name in ["total_loss", *figures]
-            )
-        )
-        self._write_below(line + "\n")
+        items = [f"total_loss {format_number(logs['total_loss'])}"]
+        for name in _HEADLINE:
+            for known in (f"val_{name}", f"val_ema_{name}"):
+                if known in logs:
+                    number = format_number(logs[known])
+                    items.append(f"{known.removeprefix('val_')} {number}")
+        place = f"epoch {epoch + 1}/{self.params['epochs']} done in {duration}"
+        if self._live:
+            self._draw()
+        self._print("  ".join([place, *items]))
 
     def _show(self, steps_done):
         means = {
             name: statistics.fmean(logs[name] for logs in self._recent_logs)
             for name in self._recent_logs[-1]
         }
-        terms = group_terms(means)
-        position = self._describe_position(steps_done)
-        if not self._is_terminal:
-            line = " | ".join("  ".join(group) for group in position + terms)
-            self._stream.write(f"{line}\n")
+        groups = group_terms(means) if self._all_terms else [choose_terms(means)]
+        if self._live:
+            width = min(self._console.width, _BLOCK_WIDTH)
+            lines = lay_out(groups, width)
+            self._draw(self._make_bar(steps_done), *map(_make_line, lines))
+            return
+        place = [f"epoch {self._epoch + 1}/{self.params['epochs']}"]
+        place += self._describe_position(steps_done)
+        if self._all_terms:
+            lines = lay_out([place, *groups], _BLOCK_WIDTH)
         else:
-            width = shutil.get_terminal_size().columns - 1
-            lines = lay_out(position, width)
-            lines += lay_out(terms, min(width, _BLOCK_WIDTH))
-            # Up to the start of the block before this one, and clear what is below.
-            erase = f"\x1b[{self._block_height}F\x1b[J" if self._block_height else ""
-            # A line that the terminal had to wrap would spoil the count of lines.
-            block = "".join(f"{line[:width]}\n" for line in lines)
-            self._stream.write(erase + block)
-            self._block_height = len(lines)
-        self._stream.flush()
+            lines = ["  ".join([*place, groups[0][0]])]
+        for line in lines:
+            self._print(line)
+
+    def _make_bar(self, steps_done):
+        row = Table.grid(padding=(0, 1))
+        row.add_row(
+            _make_line(f"epoch {self._epoch + 1}/{self.params['epochs']}"),
+            ProgressBar(self.params["steps"], steps_done, width=_BAR_WIDTH),
+            _make_line("  ".join(self._describe_position(steps_done))),
+        )
+        return row
 
     def _describe_position(self, steps_done):
-        epochs, steps = self.params["epochs"], self.params["steps"]
-        filled = _BAR_LENGTH * steps_done // steps
-        bar = f" [{'=' * filled}{'.' * (_BAR_LENGTH - filled)}]"
-        place = [
-            f"epoch {self._epoch + 1}/{epochs}{bar if self._is_terminal else ''}",
-            f"step {steps_done}/{steps}",
-        ]
+        steps = self.params["steps"]
+        place = [f"step {steps_done}/{steps}"]
         if not self._step_seconds:
-            return [place]
-        return [place, self._describe_time(steps_done)]
-
-    def _describe_time(self, steps_done):
+            return place
         seconds = statistics.median(self._step_seconds)
         epochs_after = self.params["epochs"] - self._epoch - 1
-        epoch_left = (self.params["steps"] - steps_done) * seconds
-        run_left = epoch_left + epochs_after * self.params["steps"] * seconds
+        left = (steps - steps_done + epochs_after * steps) * seconds
         if self._pause_seconds:
-            run_left += (epochs_after + 1) * statistics.median(self._pause_seconds)
-        return [
-            _format_pace(seconds),
-            f"epoch left {format_duration(epoch_left)}",
-            f"run left {format_duration(run_left)}",
-        ]
+            left += (epochs_after + 1) * statistics.median(self._pause_seconds)
+        return [*place, _format_pace(seconds), f"{format_duration(left)} left"]
 
-    def _write_below(self, text):
-        self._block_height = 0
-        self._stream.write(text)
-        self._stream.flush()
+    def _say(self, text):
+        """What is being done now; on a terminal in place of what was said before."""
+        if self._live:
+            self._draw(_make_line(text))
+        else:
+            self._print(text)
+
+    def _draw(self, *lines):
+        self._live.update(Group(*lines), refresh=True)
+
+    def _print(self, text):
+        """A line that stays, which a long word or a narrow terminal may wrap."""
+        self._console.print(text, soft_wrap=True)
+
+
+def make_console() -> Console:
+    """Standard output as it is: plain where it is no terminal, and in notebooks."""
+    return Console(markup=False, highlight=False, emoji=False, force_jupyter=False)
+
+
+def choose_terms(logs: Mapping[str, float]) -> list[str]:
+    """The few scalars that say whether a run goes well, as "name value"."""
+    last = max((name for name in logs if re.match(r"stage\d+_", name)), default="")
+    stage = last.partition("_")[0]
+    names = ("total_loss", "cam_cls", f"{stage}_cls", f"{stage}_mid", "teacher_boxes")
+    return [f"{name} {format_number(logs[name])}" for name in names if name in logs]
 
 
 def group_terms(logs: Mapping[str, float]) -> list[list[str]]:
@@ -207,6 +251,10 @@ def format_number(value: float) -> str:
     if value == 0 or 0.001 <= abs(value) < 1000:
         return f"{value:.3f}"
     return f"{value:.1e}"
+
+
+def _make_line(text):
+    return Text(text, no_wrap=True, overflow="ellipsis")
 
 
 def _format_pace(seconds):

@@ -47,13 +47,21 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
     return resolver is None or resolver.task_id in (None, 0)
 
 
-def describe_strategy(strategy: tf.distribute.Strategy) -> str:
-    """Says e.g. "8 replicas on 2 machines"."""
-    replicas, machines = strategy.num_replicas_in_sync, count_machines(strategy)
-    text = f"{replicas} replica" + "s" * (replicas > 1)
-    if strategy.cluster_resolver is None:
-        return text
-    return f"{text} on {machines} machine" + "s" * (machines > 1)
+def describe_devices(strategy: tf.distribute.Strategy) -> str:
+    """Says e.g. "2 GPUs (NVIDIA H200)" or "8 replicas on 2 machines; here: …"."""
+    replicas = strategy.num_replicas_in_sync
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+        names = {str(detail.get("device_name", "unnamed")) for detail in details}
+        here = f"{_count(len(gpus), 'GPU')} ({', '.join(sorted(names))})"
+    else:
+        here = f"CPU ({_count(os.cpu_count() or 1, 'core')}); no GPU found"
+    machines = count_machines(strategy)
+    if machines > 1:
+        spread = f"{_count(replicas, 'replica')} on {_count(machines, 'machine')}"
+        return f"{spread}; here: {here}"
+    return here if replicas in (1, len(gpus)) else f"{replicas} replicas on {here}"
 
 
 def count_machines(strategy: tf.distribute.Strategy) -> int:
@@ -98,6 +106,10 @@ def distribute_batches(
         return dataset if replicas == 1 else dataset.rebatch(rows // replicas)
 
     return strategy.distribute_datasets_from_function(build)
+
+
+def _count(number, what):
+    return f"{number} {what}" + "s" * (number > 1)
 
 
 def _create_mirrored(cross_device_ops):

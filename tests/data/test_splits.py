@@ -273,10 +273,23 @@ def test_description_counts(make_image_set):
         ["dog", "0", "1", "0"],
         ["cow", "0", "0", "0"],
     ]
-    assert [line.split(";")[0] for line in lines[5:]] == [
-        "warning: no strong image shows dog",
-        "warning: no strong image shows cow",
+    assert lines[5:] == [
+        "warning: no strong image shows dog, cow; boxes of such a class cannot be "
+        "learnt"
     ]
+
+
+def test_of_many_classes_those_with_the_fewest_boxes_are_listed(make_image_set):
+    objects = [(0, (0, 0, 1, 1), 0), (1, (0, 0, 1, 1), 0), (1, (0, 0, 1, 1), 2)]
+    image_set = make_image_set([(9, 9)] * 2, objects)
+    lines = describe_supervision(image_set, max_classes=2).splitlines()
+    assert lines[1].startswith("fewest boxes, of 3 classes  strong images")
+    assert [line.split()[0] for line in lines[2:4]] == ["dog", "cow"]
+    assert lines[4].startswith("warning: no strong image shows dog; ")
+    many = describe_supervision(
+        make_image_set([(9, 9)] * 2, objects[:0]), max_classes=1
+    )
+    assert "no strong image shows cat and 2 more; " in many.splitlines()[-1]
 
 
 @pytest.mark.parametrize(
@@ -292,4 +305,5 @@ def test_a_split_is_described(image_set, split, words):
     lines = format_split(image_set, split).splitlines()
     assert lines[0] == f"split: 2 of 30 images with boxes keep them ({words})"
     assert "\n".join(lines[1:]) == describe_supervision(apply_split(image_set, split))
-    assert "no strong image shows cow" in lines[-1]
+    assert "no strong image shows" in lines[-1]
+    assert "cow" in lines[-1]

@@ -131,8 +131,8 @@ def test_table_lines_up():
         },
     }
     assert runner.format_figures(figures).splitlines() == [
-        "AP    0.5124",
-        "AP50       –",
+        "    AP  AP50",
+        "0.5124     –",
         "",
         "class          AP  num_objects",
         "cat        0.2500            3",

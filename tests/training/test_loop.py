@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from toy_detector import get_weights, make_checkpoints, make_dataset, make_model
 
-from ehsod_tf.errors import ConfigError, DataError, NonFiniteLossError
+from ehsod_tf.errors import ConfigError, DataError, NonFiniteLossError, OutOfMemoryError
 from ehsod_tf.training import WarmupStepDecay, read_batch_dump, train
 
 PROGRAMS = {"replicas": ["two_replicas.py"]}
@@ -232,6 +232,22 @@ def test_an_input_error_may_be_explained(tmp_path, bad_step):
 def test_an_input_error_without_explanation_stays(tmp_path, explain):
     with pytest.raises(tf.errors.InvalidArgumentError, match="a broken file"):
         run(make_model(), tmp_path, fail_at(1), explain_input_error=explain)
+
+
+def test_exhausted_memory_is_named(tmp_path):
+    def exhaust(scales):
+        raise MemoryError("OOM when allocating a tensor")
+
+    def make(*arguments):
+        def take_all(batch):
+            scales = tf.numpy_function(exhaust, [batch.scales], tf.float32)
+            return batch._replace(scales=tf.ensure_shape(scales, batch.scales.shape))
+
+        return make_dataset()(*arguments).map(take_all)
+
+    with pytest.raises(OutOfMemoryError, match="^step 1: .* lower BATCH_SIZE") as error:
+        run(make_model(), tmp_path, make)
+    assert str(error.value).count("\n") == 0
 
 
 def test_data_that_ends_early_is_named(tmp_path):

@@ -6,11 +6,13 @@ import shutil
 import keras
 import pytest
 import tensorflow as tf
+from rich.console import Console
 from toy_detector import make_checkpoints, make_dataset, make_model
 
 from ehsod_tf.errors import DataError
 from ehsod_tf.training import HistoryCsv, ProgressDisplay, TensorBoardScalars, train
 from ehsod_tf.training.progress import (
+    choose_terms,
     format_duration,
     format_number,
     group_terms,
@@ -34,9 +36,10 @@ LOGS = {
 }
 
 
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
+def make_console(**arguments):
+    return Console(
+        file=io.StringIO(), width=80, markup=False, highlight=False, **arguments
+    )
 
 
 def play(display, epochs=2, steps=3, figures=None):
@@ -54,64 +57,102 @@ def play(display, epochs=2, steps=3, figures=None):
 
 
 def show_screen(text):
-    """Plays text back as a terminal does that knows the two codes in use."""
-    lines = [""]
-    for piece in re.split(r"(\x1b\[\d*[FJ]|\n)", text):
+    """Plays text back as a terminal does that knows the codes in use."""
+    lines, row = [""], 0
+    for piece in re.split(r"(\x1b\[[?\d;]*[A-Za-z]|\n|\r)", text):
         if piece == "\n":
-            lines.append("")
-        elif match := re.fullmatch(r"\x1b\[(\d+)F", piece):
-            rows_up = int(match[1])
-            below = lines[-rows_up - 1 :]
-            lines = [*lines[: -rows_up - 1], ""]
-            assert below, "moved above the screen"
-        elif piece != "\x1b[J":
-            lines[-1] += piece
+            row += 1
+            lines += [""] * (row == len(lines))
+        elif piece == "\x1b[2K":
+            lines[row] = ""
+        elif match := re.fullmatch(r"\x1b\[(\d+)A", piece):
+            row -= int(match[1])
+            assert row >= 0, "moved above the screen"
+        elif not re.match(r"\x1b|\r", piece):
+            lines[row] += piece
     return lines
 
 
-def test_terminal_shows_one_block_per_epoch(monkeypatch):
-    monkeypatch.setenv("COLUMNS", "80")
+def has_cursor(text):
+    return text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
+
+
+def test_terminal_has_a_line_for_each_epoch_and_keeps_nothing_else(monkeypatch):
     monkeypatch.setattr("ehsod_tf.training.progress._SECONDS_BETWEEN_REDRAWS", 0.0)
-    terminal = Terminal()
-    play(ProgressDisplay(stream=terminal), figures={"val_AP": 0.123})
-    lines = show_screen(terminal.getvalue())
-    assert sum("step 3/3" in line for line in lines) == 2
-    assert not any("step 2/3" in line for line in lines)
+    console = make_console(force_terminal=True)
+    play(ProgressDisplay(console=console), figures={"val_AP": 0.123, "val_ARs": 0.4})
+    lines = [line for line in show_screen(console.file.getvalue()) if line.strip()]
+    assert [re.sub(r"\d:\d\d", "0:00", line).rstrip() for line in lines] == [
+        f"epoch {epoch}/2 done in 0:00  total_loss 2.346  AP 0.123" for epoch in (1, 2)
+    ]
+    assert has_cursor(console.file.getvalue())
+
+
+def test_terminal_shows_two_lines_that_fit(monkeypatch):
+    monkeypatch.setattr("ehsod_tf.training.progress._SECONDS_BETWEEN_REDRAWS", 0.0)
+    console = make_console(force_terminal=True)
+    display = ProgressDisplay(console=console)
+    display.set_params({"epochs": 12, "steps": 7330})
+    display.on_train_begin()
+    display.on_epoch_begin(0)
+    for index in range(7330 - 3, 7330):
+        display.on_train_batch_end(index, LOGS)
+    lines = show_screen(console.file.getvalue())
+    assert re.fullmatch(
+        r"epoch 1/12 ━{20} step 7330/7330  \d+ ms/step  \S+ left *", lines[0]
+    )
+    assert lines[1].rstrip() == (
+        "total_loss 2.346  cam_cls 0.520  stage3_cls 0.750  stage3_mid 0.750"
+    )
+    assert all(len(line) <= 80 for line in lines)
+    display.on_train_end()
+
+
+def test_terminal_is_given_back_when_training_fails(tmp_path):
+    console = make_console(force_terminal=True)
+
+    class Failing(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            raise ValueError("of a user's own")
+
+    with pytest.raises(ValueError, match="of a user's own"):
+        run(tmp_path, ProgressDisplay(console=console), Failing())
+    assert has_cursor(console.file.getvalue())
+
+
+def test_log_file_gets_few_short_lines():
+    console = make_console()
+    play(ProgressDisplay(seconds_between_lines=1000.0, console=console), steps=50)
+    lines = console.file.getvalue().splitlines()
+    assert [re.search(r"building|step \S+|done", line)[0] for line in lines] == [
+        *("building", "step 1/50", "step 50/50", "done"),
+        *("step 50/50", "done"),
+    ]
+    assert "\x1b" not in console.file.getvalue()
     assert all(len(line) < 80 for line in lines)
-    first = lines[: lines.index("evaluating ...")]
-    assert first[0] == "epoch 1/2 [====================]  step 3/3"
-    assert re.fullmatch(r"\d+ ms/step  epoch left 0:00  run left 0:0\d", first[1])
-    assert first[2:] == [
+    assert lines[1] == "epoch 1/2  step 1/50  total_loss 2.346"
+
+
+def test_debug_shows_every_term_on_lines_that_fit():
+    console = make_console()
+    play(ProgressDisplay(all_terms=True, console=console), epochs=1, steps=1)
+    lines = console.file.getvalue().splitlines()
+    assert lines[1:-1] == [
+        "epoch 1/1  step 1/1",
         "total_loss 2.346  learning_rate 0.00333  gradient_norm 27.1",
         "cam_cls 0.520  cam_seg 0.031 | rpn_cls 0.690  rpn_reg 1.0e-04",
         "stage1 cls 0.250  mid 0.250  proposals 0.250  reg 0.250",
         "stage2 cls 0.500  mid 0.500  proposals 0.500  reg 0.500",
         "stage3 cls 0.750  mid 0.750  proposals 0.750  reg 0.750",
     ]
-    summary = lines[lines.index("evaluating ...") + 1]
-    assert re.fullmatch(
-        r"epoch 1/2 done in 0:\d\d: total_loss 2.346  val_AP 0.123", summary
-    )
-
-
-def test_log_file_gets_few_whole_lines():
-    log = io.StringIO()
-    play(ProgressDisplay(seconds_between_lines=1000.0, stream=log), steps=50)
-    lines = log.getvalue().splitlines()
-    assert [re.search(r"step \S+|done", line)[0] for line in lines] == [
-        *("step 1/50", "step 50/50", "done"),
-        *("step 50/50", "done"),
-    ]
-    assert "\x1b" not in log.getvalue()
-    assert "stage3 cls 0.750  mid 0.750" in lines[0]
 
 
 def test_time_left_counts_steps_and_pauses(monkeypatch):
     """Epochs of 10 steps of 2 s, the first 30 s; 60 s between two epochs."""
     now = 1000.0
     monkeypatch.setattr("time.monotonic", lambda: now)
-    log = io.StringIO()
-    display = ProgressDisplay(seconds_between_lines=0.0, stream=log)
+    console = make_console()
+    display = ProgressDisplay(seconds_between_lines=0.0, console=console)
     display.set_params({"epochs": 3, "steps": 10})
     for epoch in range(2):
         display.on_epoch_begin(epoch)
@@ -119,25 +160,30 @@ def test_time_left_counts_steps_and_pauses(monkeypatch):
             now += 30.0 if (epoch, index) == (0, 0) else 2.0
             display.on_train_batch_end(index, LOGS)
         now += 60.0
-    lines = log.getvalue().splitlines()
-    assert lines[0].startswith("epoch 1/3  step 1/10 | ")
+    lines = console.file.getvalue().splitlines()
+    assert lines[0].startswith("epoch 1/3  step 1/10  total_loss")
     # 8 steps here and 10 in each epoch after; no pause is known yet.
-    assert "| 2.00 s/step  epoch left 0:16  run left 0:56 |" in lines[1]
+    assert "  2.00 s/step  0:56 left  " in lines[1]
     # 9 steps here, 10 in the last epoch, a pause after each.
-    assert "| 2.00 s/step  epoch left 0:18  run left 2:38 |" in lines[10]
+    assert "  2.00 s/step  2:38 left  " in lines[10]
 
 
 def test_terms_are_means_of_the_last_steps():
-    log = io.StringIO()
-    display = ProgressDisplay(seconds_between_lines=0.0, stream=log)
+    console = make_console()
+    display = ProgressDisplay(seconds_between_lines=0.0, console=console)
     display.set_params({"epochs": 1, "steps": 2})
     display.on_epoch_begin(0)
-    display.on_train_batch_end(0, {**LOGS, "cam_cls": 1.0})
-    display.on_train_batch_end(1, {**LOGS, "cam_cls": 2.0})
-    assert "cam_cls 1.500" in log.getvalue().splitlines()[-1]
+    display.on_train_batch_end(0, {**LOGS, "total_loss": 1.0})
+    display.on_train_batch_end(1, {**LOGS, "total_loss": 2.0})
+    assert "total_loss 1.500" in console.file.getvalue().splitlines()[-1]
 
 
-def test_every_loss_term_is_shown():
+def test_a_teachers_boxes_are_among_the_few_terms():
+    assert choose_terms({**LOGS, "teacher_boxes": 1.5})[-1] == "teacher_boxes 1.500"
+    assert choose_terms({"total_loss": 1.0}) == ["total_loss 1.000"]
+
+
+def test_every_loss_term_is_grouped():
     items = " ".join(item for group in group_terms(LOGS) for item in group)
     for name in ("cam_cls", "cam_seg", "rpn_cls", "rpn_reg", "stage2 cls"):
         assert f"{name} " in items

@@ -218,39 +218,58 @@ def format_split(image_set: ImageSet, split: Split) -> str:
     return f"{heading}\n{describe_supervision(mixed)}"
 
 
-def describe_supervision(image_set: ImageSet) -> str:
+def describe_supervision(image_set: ImageSet, max_classes: int | None = None) -> str:
     """Returns a table of what is known: strong, weak and unknown images, by class.
 
-    A class that no strong image shows gets a line of warning: its boxes cannot be
-    learnt from this set.
+    Classes that no strong image shows are named in a line of warning: their boxes
+    cannot be learnt from this set.
+
+    Args:
+        image_set: the images.
+        max_classes: of more classes, only this many are listed, those with the fewest
+            boxes, and the warning names no more.
     """
+    present = image_set.image_labels == PRESENT
+    strong_counts = present[image_set.has_boxes].sum(axis=0)
+    weak_counts = present[~image_set.has_boxes].sum(axis=0)
+    box_counts = np.bincount(
+        image_set.classes[~image_set.ignored], minlength=len(image_set.class_names)
+    )
+    rows = np.arange(len(image_set.class_names))
+    title = "class"
+    if max_classes is not None and len(rows) > max_classes:
+        title = f"fewest boxes, of {len(rows)} classes"
+        rows = np.argsort(box_counts, kind="stable")[:max_classes]
+    names = [image_set.class_names[row] for row in rows]
+    width = max(len(title), *map(len, names))
+    lines = [
+        _describe_images(image_set),
+        f"{title:<{width}}  strong images  weak images  boxes",
+    ]
+    for name, row in zip(names, rows, strict=True):
+        lines.append(
+            f"{name:<{width}}  {strong_counts[row]:>13}  {weak_counts[row]:>11}  "
+            f"{box_counts[row]:>5}"
+        )
+    unseen = [image_set.class_names[row] for row in np.flatnonzero(strong_counts == 0)]
+    if unseen:
+        shown = ", ".join(unseen[:max_classes])
+        more = len(unseen) - len(unseen[:max_classes])
+        rest = f" and {more} more" if more else ""
+        lines.append(
+            f"warning: no strong image shows {shown}{rest}; boxes of such a class "
+            "cannot be learnt"
+        )
+    return "\n".join(lines)
+
+
+def _describe_images(image_set):
     strong = image_set.has_boxes
     known = (image_set.image_labels != UNKNOWN).any(axis=1)
     num_weak = (~strong & known).sum()
     num_unknown = (~strong & ~known).sum()
     rest = f", {num_unknown} with no annotation at all" if num_unknown else ""
-    present = image_set.image_labels == PRESENT
-    strong_counts = present[strong].sum(axis=0)
-    weak_counts = present[~strong].sum(axis=0)
-    box_counts = np.bincount(
-        image_set.classes[~image_set.ignored], minlength=len(image_set.class_names)
-    )
-    width = max(len("class"), *map(len, image_set.class_names))
-    lines = [
+    return (
         f"{len(strong)} images: {strong.sum()} strong (boxes), {num_weak} weak (image "
-        f"labels only){rest}",
-        f"{'class':<{width}}  strong images  weak images  boxes",
-    ]
-    rows = zip(
-        image_set.class_names, strong_counts, weak_counts, box_counts, strict=True
+        f"labels only){rest}"
     )
-    for name, num_strong, num_weak_images, num_boxes in rows:
-        lines.append(
-            f"{name:<{width}}  {num_strong:>13}  {num_weak_images:>11}  {num_boxes:>5}"
-        )
-    for name, num_strong in zip(image_set.class_names, strong_counts, strict=True):
-        if num_strong == 0:
-            lines.append(
-                f"warning: no strong image shows {name}; its boxes cannot be learnt"
-            )
-    return "\n".join(lines)
