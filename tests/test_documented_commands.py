@@ -21,6 +21,15 @@ from ehsod_tf.cli.main import GROUPS
 
 PAGES = ["README.md", "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md"))]
 VERBS = {name: verb for group in GROUPS.values() for name, verb in group.items()}
+# The folders of docs/your_data.md that hold what labelling tools export.
+EXPORTED = {
+    "yolo": "yolo_data",
+    "roboflow": "roboflow_export",
+    "voc_xml": "labelimg",
+    "cvat": "cvat_export",
+    "label_studio": "label_studio",
+    "labelme": "labelme",
+}
 SCRIPTS = {"train.py": "train", "evaluate.py": "evaluate"}
 
 
@@ -93,10 +102,44 @@ def workplace(tmp_path_factory, scenes, trained):
         (place / "labels.csv").write_text("\n".join(lines) + "\n")
         (place / "boxes.json").write_text(json.dumps(boxes))
         (place / "val.json").write_text(json.dumps(val))
+    write_other_forms(folder, scenes / "train", boxes)
+    for form, place in EXPORTED.items():
+        given = ["--coco", str(folder / "boxes.json"), "--images", str(mine / "images")]
+        output = ["--to", form, "--output", str(folder / place)]
+        cli.main(["convert", *given, *output])
     reviewed = [image["file_name"] for image in strong[:3]]
     (folder / "reviewed.txt").write_text("\n".join(reviewed) + "\n")
     shutil.copytree(ROOT / "configs", folder / "configs")
     return folder
+
+
+def write_other_forms(folder, images, content):
+    """The boxes as a VOC devkit, and labels as one folder for each class."""
+    names = {row["id"]: row["name"] for row in content["categories"]}
+    for place in ("Annotations", "ImageSets/Main", "JPEGImages"):
+        (folder / "devkit" / place).mkdir(parents=True)
+    stems = []
+    for image in content["images"]:
+        stem, objects = pathlib.Path(image["file_name"]).stem, []
+        for row in content["annotations"]:
+            if row["image_id"] == image["id"]:
+                name, (x, y, width, height) = names[row["category_id"]], row["bbox"]
+                objects.append(
+                    f"<object><name>{name}</name><difficult>0</difficult><bndbox>"
+                    f"<xmin>{int(x) + 1}</xmin><ymin>{int(y) + 1}</ymin>"
+                    f"<xmax>{int(x + width)}</xmax><ymax>{int(y + height)}</ymax>"
+                    "</bndbox></object>"
+                )
+                (folder / "pictures" / name).mkdir(parents=True, exist_ok=True)
+                shutil.copy(images / image["file_name"], folder / "pictures" / name)
+        size = f"<width>{image['width']}</width><height>{image['height']}</height>"
+        (folder / "devkit" / "Annotations" / f"{stem}.xml").write_text(
+            f"<annotation><size>{size}<depth>3</depth></size>{''.join(objects)}"
+            "</annotation>"
+        )
+        shutil.copy(images / image["file_name"], folder / "devkit" / "JPEGImages")
+        stems.append(stem)
+    (folder / "devkit/ImageSets/Main/train.txt").write_text("\n".join(stems) + "\n")
 
 
 def test_the_readme_has_the_whole_way():
