@@ -3,13 +3,16 @@
 Readers and checks write into a `Findings`. A record that is wrong takes its whole image
 out of the set: an image that lost one of its boxes would teach that the object is
 background. Nothing stops at the first fault, so a user sees all of them together, and
-whoever called decides: `Findings.settle` stops, a run with ``skip_bad`` goes on.
+whoever called decides: a run with ``skip_bad`` gives its `Findings` and goes on, a call
+without any raises (`collects_or_raises`).
 """
 
 import csv
+import functools
+import inspect
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from ehsod_tf.data.spelling import (
@@ -90,6 +93,33 @@ class Findings:
         for text in self.notes:
             warnings.warn(text, stacklevel=3)
         raise_problems(self.problems)
+
+
+def collects_or_raises(function: Callable) -> Callable:
+    """Decorates a reader or check: its argument `findings` may be left out or be None.
+
+    The function itself only collects. Called without `findings` it gets new ones, which
+    are settled when it returns: notes become warnings, problems one DataError.
+    """
+
+    @functools.wraps(function)
+    def call(*args, findings: Findings | None = None, **kwargs):
+        if findings is not None:
+            return function(*args, findings=findings, **kwargs)
+        findings = Findings()
+        result = function(*args, findings=findings, **kwargs)
+        findings.settle()
+        return result
+
+    # For readers of the signature: the argument is as the wrapper takes it.
+    signature, hint = inspect.signature(function), Findings | None
+    parameters = dict(signature.parameters)
+    parameters["findings"] = parameters["findings"].replace(
+        default=None, annotation=hint
+    )
+    call.__signature__ = signature.replace(parameters=parameters.values())
+    call.__annotations__ = {**function.__annotations__, "findings": hint}
+    return call
 
 
 def raise_problems(problems: list[Problem]) -> None:

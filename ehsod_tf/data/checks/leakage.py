@@ -9,18 +9,19 @@ import numpy as np
 
 from ehsod_tf.data.checks.image_checks import map_in_threads
 from ehsod_tf.data.columns import select_images
-from ehsod_tf.data.problems import Findings
+from ehsod_tf.data.problems import Findings, collects_or_raises
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import ImageSet
 
 _END_BYTES = 4096
 
 
+@collects_or_raises
 def leave_out_shared_images(
     training_set: ImageSet,
     evaluation_set: ImageSet,
     *,
-    findings: Findings | None = None,
+    findings: Findings,
 ) -> ImageSet:
     """Returns the training images whose files are not in the evaluation set too.
 
@@ -34,20 +35,17 @@ def leave_out_shared_images(
     Raises:
         DataError: images are shared and `findings` is None; or all of them are.
     """
-    found = Findings() if findings is None else findings
     num_training = len(training_set.paths)
     is_own = np.ones(num_training, bool)
-    for row, evaluation_path in _find_shared(training_set, evaluation_set, found):
+    for row, evaluation_path in _find_shared(training_set, evaluation_set, findings):
         is_own[row] = False
-        found.add(
+        findings.add(
             training_set.paths[row],
             f"image {training_set.image_ids[row]}",
             "",
             f"the evaluation set holds the same image, {evaluation_path}; remove "
             "it from one of the two",
         )
-    if findings is None:
-        found.settle()
     if not is_own.any():
         raise DataError(
             f"{os.path.dirname(training_set.paths[0])}: all {num_training} training "
@@ -77,7 +75,7 @@ def note_shared_images(
 
 
 def _find_shared(
-    training_set: ImageSet, evaluation_set: ImageSet, found: Findings
+    training_set: ImageSet, evaluation_set: ImageSet, findings: Findings
 ) -> list[tuple[int, str]]:
     """Returns (row in training, path in evaluation) of each shared image."""
     num_training = len(training_set.paths)
@@ -89,17 +87,17 @@ def _find_shared(
         else:
             path = evaluation_set.paths[group[-1] - num_training]
             shared += [(row, path) for row in training_rows]
-    _note_copies(training_set, copies, found)
+    _note_copies(training_set, copies, findings)
     return shared
 
 
 def _note_copies(
-    training_set: ImageSet, copies: list[list[int]], found: Findings
+    training_set: ImageSet, copies: list[list[int]], findings: Findings
 ) -> None:
     if copies:
         first, second = (training_set.paths[row] for row in copies[0][:2])
         num_copies = sum(len(group) - 1 for group in copies)
-        found.note(
+        findings.note(
             f"{num_copies} training images are copies of others, to the byte (the "
             f"first: {second} of {first}); each counts as an image of its own"
         )

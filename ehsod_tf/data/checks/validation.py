@@ -7,7 +7,7 @@ import numpy as np
 from ehsod_tf.data.checks.image_checks import check_image_files, find_brightest
 from ehsod_tf.data.columns import select_images
 from ehsod_tf.data.image_files import describe_missing_file
-from ehsod_tf.data.problems import Findings, format_problems
+from ehsod_tf.data.problems import Findings, collects_or_raises, format_problems
 from ehsod_tf.data.transforms import WIDE_BITS
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import PRESENT, ImageSet
@@ -21,13 +21,14 @@ _NAMED_IMAGES = 5
 _LOOKED_AT = 64
 
 
+@collects_or_raises
 def validate(
     image_set: ImageSet,
     *,
     check_files: bool = True,
     check_pixels: bool = False,
     png_bits: int = WIDE_BITS,
-    findings: Findings | None = None,
+    findings: Findings,
 ) -> ImageSet:
     """Returns the images that are fit for training and evaluation.
 
@@ -48,33 +49,30 @@ def validate(
         DataError: problems were found and `findings` is None; or the set holds no
             image, or none is left, or none is annotated with any class.
     """
-    found = Findings() if findings is None else findings
     if not image_set.image_names:
-        raise DataError(_describe_empty_set(found))
-    num_earlier = len(found.problems)
-    is_sound = _check_ids(image_set, found) & _check_boxes(image_set, found)
+        raise DataError(_describe_empty_set(findings))
+    num_earlier = len(findings.problems)
+    is_sound = _check_ids(image_set, findings) & _check_boxes(image_set, findings)
     if check_files or check_pixels:
-        is_sound &= _check_files(image_set, check_pixels, png_bits, found)
-    if findings is None:
-        found.settle()
+        is_sound &= _check_files(image_set, check_pixels, png_bits, findings)
     if not is_sound.any():
         raise DataError(
             f"all {len(is_sound)} images were left out; "
-            f"{format_problems(found.problems[num_earlier:])}"
+            f"{format_problems(findings.problems[num_earlier:])}"
         )
     kept = select_images(image_set, is_sound)
     _require_annotation(kept)
     return kept
 
 
-def _describe_empty_set(found: Findings) -> str:
+def _describe_empty_set(findings: Findings) -> str:
     message = "the data set holds no image; check the annotation file or list"
-    if found.problems:
-        return f"{message}; {format_problems(found.problems)}"
-    return f"{message} ({found.notes[-1]})" if found.notes else message
+    if findings.problems:
+        return f"{message}; {format_problems(findings.problems)}"
+    return f"{message} ({findings.notes[-1]})" if findings.notes else message
 
 
-def _check_ids(image_set: ImageSet, found: Findings) -> np.ndarray:
+def _check_ids(image_set: ImageSet, findings: Findings) -> np.ndarray:
     """Returns [I] bool: the image's id is its own."""
     ids, counts = np.unique(image_set.image_ids, return_counts=True)
     repeated = ids[counts > 1]
@@ -82,11 +80,11 @@ def _check_ids(image_set: ImageSet, found: Findings) -> np.ndarray:
         rows = np.flatnonzero(image_set.image_ids == image_id)
         names = " and ".join(image_set.image_names[row] for row in rows[:3])
         message = f"{names} share this id; give every image its own"
-        _add_problem(image_set, rows[0], "id", message, found)
+        _add_problem(image_set, rows[0], "id", message, findings)
     return ~np.isin(image_set.image_ids, repeated)
 
 
-def _check_boxes(image_set: ImageSet, found: Findings) -> np.ndarray:
+def _check_boxes(image_set: ImageSet, findings: Findings) -> np.ndarray:
     """Returns [I] bool: the image's boxes are finite, not empty and inside it."""
     is_sound = np.ones(len(image_set.image_names), bool)
     image_of_box = np.repeat(np.arange(len(is_sound)), np.diff(image_set.row_splits))
@@ -118,7 +116,7 @@ def _check_boxes(image_set: ImageSet, found: Findings) -> np.ndarray:
         for row in np.flatnonzero(mask):
             image = image_of_box[row]
             message_of_box = f"{_describe_box(image_set, row, image)} {message}"
-            _add_problem(image_set, image, "box", message_of_box, found)
+            _add_problem(image_set, image, "box", message_of_box, findings)
             is_sound[image] = False
     return is_sound
 
@@ -134,7 +132,7 @@ def _describe_box(image_set: ImageSet, row: int, image: int) -> str:
 
 
 def _check_files(
-    image_set: ImageSet, check_pixels: bool, png_bits: int, found: Findings
+    image_set: ImageSet, check_pixels: bool, png_bits: int, findings: Findings
 ) -> np.ndarray:
     """Returns [I] bool: the image's file is there and means what its record says."""
     paths = image_set.paths
@@ -146,22 +144,22 @@ def _check_files(
     checks = check_image_files(paths, image_set.sizes, check_pixels=check_pixels)
     for row, check in enumerate(checks):
         if check.fault:
-            _add_problem(image_set, row, check.field, check.fault, found)
+            _add_problem(image_set, row, check.field, check.fault, findings)
     turned = [row for row, check in enumerate(checks) if check.orientation != 1]
     if turned:
         names = ", ".join(image_set.image_names[row] for row in turned[:_NAMED_IMAGES])
-        found.note(
+        findings.note(
             f"{len(turned)} images carry an EXIF orientation ({names}"
             f"{', ...' if len(turned) > _NAMED_IMAGES else ''}); it is not applied, "
             "neither in training nor in serving: boxes must refer to the pixels as "
             "stored"
         )
     wide = [path for path, check in zip(paths, checks, strict=True) if check.is_wide]
-    _note_range(wide, png_bits, found)
+    _note_range(wide, png_bits, findings)
     return np.array([not check.fault for check in checks])
 
 
-def _note_range(paths: list[str], png_bits: int, found: Findings) -> None:
+def _note_range(paths: list[str], png_bits: int, findings: Findings) -> None:
     """Notes 16-bit PNGs that would be read as nearly black, or as too bright."""
     if not paths:
         return
@@ -175,12 +173,12 @@ def _note_range(paths: list[str], png_bits: int, found: Findings) -> None:
     )
     # A bit less is but a dark picture.
     if bits < png_bits - 1:
-        found.note(
+        findings.note(
             f"{where}: read as {png_bits} bits they are nearly black, at most "
             f"{brightest >> (png_bits - 8)} of 255; set Experiment.png_bits = {bits}"
         )
     elif bits > png_bits:
-        found.note(
+        findings.note(
             f"{where}: read as {png_bits} bits, what is brighter becomes white; set "
             f"Experiment.png_bits = {bits}"
         )
@@ -198,7 +196,7 @@ def _require_annotation(image_set: ImageSet) -> None:
 
 
 def _add_problem(
-    image_set: ImageSet, row: int, field: str, message: str, found: Findings
+    image_set: ImageSet, row: int, field: str, message: str, findings: Findings
 ) -> None:
     record = f"image {image_set.image_ids[row]}"
-    found.add(image_set.paths[row], record, field, message)
+    findings.add(image_set.paths[row], record, field, message)

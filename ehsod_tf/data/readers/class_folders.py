@@ -17,7 +17,7 @@ from ehsod_tf.data.label_states import (
     name_first,
     require_reading_choices,
 )
-from ehsod_tf.data.problems import Findings, check_class_names
+from ehsod_tf.data.problems import Findings, check_class_names, collects_or_raises
 from ehsod_tf.data.readers.image_folder import walk_files
 from ehsod_tf.data.spelling import find_joined_names, refuse_lookalikes, suggest
 from ehsod_tf.errors import DataError
@@ -38,12 +38,13 @@ class _File(NamedTuple):
     path: str
 
 
+@collects_or_raises
 def read_class_folders(
     image_dir: str | os.PathLike,
     *,
     class_names: tuple[str, ...] | None = None,
     unlisted: str = "absent",
-    findings: Findings | None = None,
+    findings: Findings,
 ) -> ImageSet:
     """Reads ``image_dir/<class>/**/<image>``; sizes come from the image headers.
 
@@ -67,35 +68,32 @@ def read_class_folders(
         ConfigError: `unlisted` is neither of the two.
     """
     require_reading_choices(unlisted=unlisted)
-    found = Findings() if findings is None else findings
     root = os.fspath(image_dir)
-    folders = _list_class_folders(root, found)
+    folders = _list_class_folders(root, findings)
     if class_names is None:
         refuse_lookalikes(folders, root)
-        class_names = _leave_out_joined(folders, root, found)
+        class_names = _leave_out_joined(folders, root, findings)
     class_names = tuple(class_names)
-    check_class_names(class_names, class_names, root, found)
-    folders = _choose_folders(folders, class_names, root, found)
-    files = _list_images(root, folders, found)
-    if not files and not found.problems:
+    check_class_names(class_names, class_names, root, findings)
+    folders = _choose_folders(folders, class_names, root, findings)
+    files = _list_images(root, folders, findings)
+    if not files and not findings.problems:
         raise DataError(
             f"{root}: no image in the folders of: {', '.join(class_names)}; check the "
             "folder and the class list"
         )
-    groups = _group_copies(files, found)
+    groups = _group_copies(files, findings)
     headers = read_headers([group[0].path for group in groups])
     images = []
     for group, header in zip(groups, headers, strict=True):
         name = f"{group[0].folder}/{group[0].name}"
         if isinstance(header, DataError):
-            found.add(group[0].path, "", "", str(header))
+            findings.add(group[0].path, "", "", str(header))
             continue
         present = [class_names.index(file.folder) for file in group]
         rest = UNLISTED_STATES[unlisted]
         labels = mark_labels(present, [], len(class_names), rest)
         images.append((name, group[0].path, (header.height, header.width), labels))
-    if findings is None:
-        found.settle()
     columns = list(zip(*images, strict=True)) or [(), (), (), ()]
     return assemble_labelled_images(class_names, *map(list, columns))
 

@@ -7,7 +7,12 @@ import numpy as np
 from ehsod_tf.data import label_states
 from ehsod_tf.data.columns import BoxColumns
 from ehsod_tf.data.image_files import is_plain_text
-from ehsod_tf.data.problems import Findings, check_class_names, raise_problems
+from ehsod_tf.data.problems import (
+    Findings,
+    check_class_names,
+    collects_or_raises,
+    raise_problems,
+)
 from ehsod_tf.data.readers.coco_boxes import read_boxes
 from ehsod_tf.data.readers.coco_images import Categories, read_images
 from ehsod_tf.data.readers.coco_json import load_coco_json
@@ -17,13 +22,14 @@ from ehsod_tf.data.spelling import refuse_lookalikes
 from ehsod_tf.structures import PRESENT, ImageSet
 
 
+@collects_or_raises
 def read_coco(
     annotation_file: str | os.PathLike,
     image_dir: str | os.PathLike,
     *,
     class_names: tuple[str, ...] | None = None,
     unannotated: str = "leave_out",
-    findings: Findings | None = None,
+    findings: Findings,
 ) -> ImageSet:
     """Reads an instances JSON; boxes become yxyx in original pixels.
 
@@ -54,14 +60,10 @@ def read_coco(
         ConfigError: `unannotated` is neither of the two.
     """
     label_states.require_reading_choices(unannotated=unannotated)
-    found = Findings() if findings is None else findings
     path = os.fspath(annotation_file)
-    image_set = build_image_set(
-        load_coco_json(path), path, image_dir, class_names, unannotated, found
+    return build_image_set(
+        load_coco_json(path), path, image_dir, class_names, unannotated, findings
     )
-    if findings is None:
-        found.settle()
-    return image_set
 
 
 def build_image_set(

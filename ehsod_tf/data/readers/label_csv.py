@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ehsod_tf.data import label_states
 from ehsod_tf.data.columns import assemble_labelled_images
 from ehsod_tf.data.image_files import find_path_fault, is_plain_text, read_headers
-from ehsod_tf.data.problems import Findings, check_class_names
+from ehsod_tf.data.problems import Findings, check_class_names, collects_or_raises
 from ehsod_tf.data.spelling import find_joined_names, refuse_lookalikes, suggest
 from ehsod_tf.data.text_files import read_text
 from ehsod_tf.errors import DataError
@@ -37,6 +37,7 @@ class _Row(NamedTuple):
     absent_labels: list[str]
 
 
+@collects_or_raises
 def read_label_csv(
     csv_file: str | os.PathLike,
     image_dir: str | os.PathLike,
@@ -44,7 +45,7 @@ def read_label_csv(
     class_names: tuple[str, ...] | None = None,
     unlisted: str = "absent",
     unannotated: str = "leave_out",
-    findings: Findings | None = None,
+    findings: Findings,
 ) -> ImageSet:
     """Reads the image-level labels of a CSV file; sizes come from the image headers.
 
@@ -71,30 +72,27 @@ def read_label_csv(
         ConfigError: `unlisted` or `unannotated` is not one of its choices.
     """
     label_states.require_reading_choices(unlisted, unannotated)
-    found = Findings() if findings is None else findings
     path = os.fspath(csv_file)
-    rows = _join_lines(list(_read_rows(path, image_dir, found)), path, found)
+    rows = _join_lines(list(_read_rows(path, image_dir, findings)), path, findings)
     names = {name for row in rows for name in row.labels + row.absent_labels}
     if class_names is None:
         names = {name for name in names if is_plain_text(name)}
         class_names = sorted(n for n in names if not find_joined_names(n, names))
         refuse_lookalikes(class_names, path)
     class_names = tuple(class_names)
-    check_class_names(class_names, class_names, path, found)
-    rows = [row for row in rows if _check_labels(row, class_names, path, found)]
-    rows = _supervise(rows, path, unannotated, found)
+    check_class_names(class_names, class_names, path, findings)
+    rows = [row for row in rows if _check_labels(row, class_names, path, findings)]
+    rows = _supervise(rows, path, unannotated, findings)
     paths = [os.path.join(image_dir, row.file_name) for row in rows]
     images = []
     for row, image_path, header in zip(rows, paths, read_headers(paths), strict=True):
         if isinstance(header, DataError):
-            found.add(image_path, f"line {row.line} of {path}", "", str(header))
+            findings.add(image_path, f"line {row.line} of {path}", "", str(header))
         else:
             labels = _mark_row(row, class_names, unlisted)
             size = (header.height, header.width)
             images.append((row.file_name, image_path, size, labels))
-    label_states.require_annotated_images(len(images), path, found)
-    if findings is None:
-        found.settle()
+    label_states.require_annotated_images(len(images), path, findings)
     columns = list(zip(*images, strict=True)) or [(), (), (), ()]
     return assemble_labelled_images(class_names, *map(list, columns))
 

@@ -15,7 +15,7 @@ from ehsod_tf.data.label_states import (
     add_labels_to_boxes,
     describe_contradiction,
 )
-from ehsod_tf.data.problems import Findings
+from ehsod_tf.data.problems import Findings, collects_or_raises
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import (
     ABSENT,
@@ -28,11 +28,12 @@ from ehsod_tf.structures import (
 )
 
 
+@collects_or_raises
 def read_mixture(
     sources: tuple[Callable[..., ImageSet], ...],
     *,
     class_names: tuple[str, ...] | None = None,
-    findings: Findings | None = None,
+    findings: Findings,
 ) -> ImageSet:
     """Reads several sources as one data set: boxes here, image-level labels there.
 
@@ -54,9 +55,8 @@ def read_mixture(
     return merge_image_sets(image_sets, findings=findings)
 
 
-def merge_image_sets(
-    image_sets: Sequence[ImageSet], *, findings: Findings | None = None
-) -> ImageSet:
+@collects_or_raises
+def merge_image_sets(image_sets: Sequence[ImageSet], *, findings: Findings) -> ImageSet:
     """Joins image sets; an image file that several sets hold becomes one image.
 
     Boxes of one set are completed by the labels of others, and labels by labels: an
@@ -76,18 +76,15 @@ def merge_image_sets(
         DataError: the classes differ; without `findings`, also an image whose labels
             contradict each other or its boxes, or that has boxes in two sets.
     """
-    found = Findings() if findings is None else findings
     _require_same_classes(image_sets)
     joined = _concatenate(image_sets)
     kept = np.ones(len(joined.paths), bool)
     for rows in _find_shared_files(joined.paths):
         kept[rows] = False
-        chosen = _merge_rows(joined, rows, found)
+        chosen = _merge_rows(joined, rows, findings)
         if chosen is not None:
             kept[chosen] = True
-    joined = _separate_ids(joined, kept, image_sets, found)
-    if findings is None:
-        found.settle()
+    joined = _separate_ids(joined, kept, image_sets, findings)
     return select_images(joined, kept)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from ehsod_tf.data.columns import BoxRecord, assemble_image_set, select_images
 from ehsod_tf.data.image_files import IMAGE_EXTENSIONS, is_plain_text
 from ehsod_tf.data.label_states import name_first
-from ehsod_tf.data.problems import Findings, check_class_names
+from ehsod_tf.data.problems import Findings, check_class_names, collects_or_raises
 from ehsod_tf.data.readers.missing_sizes import fill_missing_sizes
 from ehsod_tf.data.readers.voc_annotation import (
     VocAnnotation,
@@ -46,12 +46,13 @@ VOC_CLASSES = (
 )
 
 
+@collects_or_raises
 def read_voc(
     devkit_dir: str | os.PathLike,
     image_set: str,
     *,
     class_names: tuple[str, ...] = VOC_CLASSES,
-    findings: Findings | None = None,
+    findings: Findings,
 ) -> ImageSet:
     """Reads the images of one list; boxes become continuous yxyx in original pixels.
 
@@ -74,9 +75,8 @@ def read_voc(
             show none of the classes but others, which are named; without `findings`,
             also any problem of a single image.
     """
-    found = Findings() if findings is None else findings
     devkit_dir = os.fspath(devkit_dir)
-    list_file, image_ids, names = read_image_list(devkit_dir, image_set, found)
+    list_file, image_ids, names = read_image_list(devkit_dir, image_set, findings)
     folder = os.path.join(devkit_dir, "Annotations")
     num_objects: Counter[str] = Counter()
 
@@ -85,24 +85,22 @@ def read_voc(
         return _find_class_fault(name, class_names)
 
     annotations = [
-        read_annotation(os.path.join(folder, f"{name}.xml"), check_class, found)
+        read_annotation(os.path.join(folder, f"{name}.xml"), check_class, findings)
         for name in names
     ]
     is_sound = np.array([a is not None for a in annotations], bool)
     own_names = sorted(set(num_objects).difference(VOC_CLASSES))
     # Files none of which can be read say nothing about the class list.
     if is_sound.any():
-        check_class_names(class_names, [*VOC_CLASSES, *own_names], list_file, found)
+        check_class_names(class_names, [*VOC_CLASSES, *own_names], list_file, findings)
     is_misspelt = any(find_similar(name, class_names) for name in own_names)
     if own_names and not is_misspelt and not num_objects.keys() & set(class_names):
         raise DataError(_describe_own_classes(folder, class_names, num_objects))
-    note_unspecified(_list_chosen(annotations, class_names), folder, found)
-    paths = _list_paths(devkit_dir, names, found)
+    note_unspecified(_list_chosen(annotations, class_names), folder, findings)
+    paths = _list_paths(devkit_dir, names, findings)
     sizes = np.array([a.size if a else (1, 1) for a in annotations]).reshape(-1, 2)
     records = [f"image {name}" for name in names]
-    is_sound &= fill_missing_sizes(sizes, paths, records, folder, found)
-    if findings is None:
-        found.settle()
+    is_sound &= fill_missing_sizes(sizes, paths, records, folder, findings)
     whole = assemble_image_set(
         class_names=tuple(class_names),
         category_ids=tuple(range(1, len(class_names) + 1)),

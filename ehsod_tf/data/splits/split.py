@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ehsod_tf.data.problems import Findings
+from ehsod_tf.data.problems import Findings, collects_or_raises
 from ehsod_tf.data.splits.stratification import order_by_class_share
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import PRESENT, UNKNOWN, ImageSet
@@ -84,9 +84,8 @@ def _rank(image_id: int, seed: int) -> bytes:
     return hashlib.sha256(f"{seed}:{image_id}".encode()).digest()
 
 
-def apply_split(
-    image_set: ImageSet, split: Split, *, findings: Findings | None = None
-) -> ImageSet:
+@collects_or_raises
+def apply_split(image_set: ImageSet, split: Split, *, findings: Findings) -> ImageSet:
     """Drops the boxes of all images that the split does not name; labels stay.
 
     Args:
@@ -106,19 +105,16 @@ def apply_split(
             f"the split ({split.percent} percent, {len(strong_ids)} images) names none "
             f"of the {len(boxed_ids)} images with boxes; at least one must keep them"
         )
-    found = Findings() if findings is None else findings
     strangers = np.setdiff1d(strong_ids, boxed_ids)
     if len(strangers):
         shown = ", ".join(map(str, strangers[:5]))
-        found.add(
+        findings.add(
             "split",
             "",
             "strong_image_ids",
             f"names {len(strangers)} images that the data set lacks or has no boxes "
             f"for (first ids: {shown}); use the split with its own data",
         )
-    if findings is None:
-        found.settle()
     is_strong = np.isin(image_set.image_ids, strong_ids)
     counts = np.diff(image_set.row_splits)
     kept = np.repeat(is_strong, counts)

@@ -17,7 +17,7 @@ from ehsod_tf.data.columns import (
     derive_image_labels,
     select_images,
 )
-from ehsod_tf.data.problems import Findings, check_class_names
+from ehsod_tf.data.problems import Findings, check_class_names, collects_or_raises
 from ehsod_tf.data.spelling import refuse_lookalikes
 from ehsod_tf.data.tfrecord.label_map import LABEL_MAP_FILE, read_label_map
 from ehsod_tf.data.tfrecord.parsing import ImageRecord, RecordError, parse_record
@@ -25,12 +25,13 @@ from ehsod_tf.errors import DataError
 from ehsod_tf.structures import UNKNOWN, ImageSet, combine_states
 
 
+@collects_or_raises
 def read_tfrecords(
     pattern: str | os.PathLike,
     image_dir: str | os.PathLike,
     *,
     class_names: tuple[str, ...] | None = None,
-    findings: Findings | None = None,
+    findings: Findings,
 ) -> ImageSet:
     """Reads TFRecord files; the image files in them are unpacked once into a folder.
 
@@ -60,7 +61,6 @@ def read_tfrecords(
         DataError: there is no file or no label map, or a class name is unknown; without
             `findings`, also any problem of a single record.
     """
-    found = Findings() if findings is None else findings
     # A name may hold brackets, which a pattern would take for a choice of letters.
     pattern = os.fspath(pattern)
     paths = [pattern] if os.path.isfile(pattern) else sorted(glob.glob(pattern))
@@ -71,7 +71,7 @@ def read_tfrecords(
     if class_names is None:
         refuse_lookalikes(names.values(), label_map)
         class_names = tuple(names.values())
-    check_class_names(class_names, names.values(), label_map, found)
+    check_class_names(class_names, names.values(), label_map, findings)
     class_names = tuple(class_names)
     class_of_label = {
         label: class_names.index(name) if name in class_names else -1
@@ -79,17 +79,14 @@ def read_tfrecords(
     }
     images = list(
         _read_images(
-            paths, os.fspath(image_dir), class_of_label, len(class_names), found
+            paths, os.fspath(image_dir), class_of_label, len(class_names), findings
         )
     )
     label_of_name = {name: label for label, name in names.items()}
     for name in class_names:
         label_of_name.setdefault(name, max(label_of_name.values()) + 1)
     category_ids = tuple(label_of_name[name] for name in class_names)
-    image_set = _assemble(images, class_names, category_ids, image_dir, found)
-    if findings is None:
-        found.settle()
-    return image_set
+    return _assemble(images, class_names, category_ids, image_dir, findings)
 
 
 class _Image(NamedTuple):
