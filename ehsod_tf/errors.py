@@ -1,5 +1,7 @@
 """Errors that a user can correct; the commands print them as one line."""
 
+from numbers import Integral, Real
+
 
 class EhsodError(Exception):
     """Base of all errors caused by what the user gave: file, record, field, remedy."""
@@ -40,16 +42,35 @@ def require_choice(what: str, value, choices) -> None:
         raise ConfigError(f"{what} is one of {known}, got {value!r}")
 
 
-def require_count(what: str, value: int | None, *, optional: bool = False) -> None:
-    """Raises a `ConfigError` that names `what` unless `value` is at least 1.
+def require_count(
+    what: str,
+    value: int | None,
+    *,
+    least: int = 1,
+    most: int | None = None,
+    optional: bool = False,
+) -> None:
+    """Raises a `ConfigError` that names `what` unless `value` is such a whole number.
 
     Args:
         what: the setting, for the message.
-        value: a whole number.
+        value: what it is set to; True and False are no numbers.
+        least, most: the range, bounds included; None for no upper one.
         optional: None will do as well.
     """
     if value is None and optional:
         return
-    if value is None or value < 1:
+    is_number = isinstance(value, Integral) and not isinstance(value, bool)
+    if not is_number or value < least or (most is not None and value > most):
         choice = ", or None" if optional else ""
-        raise ConfigError(f"{what} must be at least 1{choice}, got {value}")
+        bounds = f"at least {least}" if most is None else f"from {least} to {most}"
+        raise ConfigError(
+            f"{what} must be a whole number, {bounds}{choice}, got {value!r}"
+        )
+
+
+def require_share(what: str, value: float) -> None:
+    """Raises a `ConfigError` that names `what` unless `value` lies in [0, 1]."""
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if not is_number or not 0 <= value <= 1:
+        raise ConfigError(f"{what} must be a number from 0 to 1, got {value!r}")

@@ -189,7 +189,7 @@ def test_bindings_win_over_the_file():
         ("Experiment.decay_epochs = (1, 'x')", "Experiment.decay_epochs"),
         ("Experiment.metrics = 'mAP'", "Experiment.metrics is one of coco, voc, both"),
         ("Experiment.longer_side = 10", "longer_side"),
-        ("BATCH_SIZE = 0", "batch_size must be at least 1"),
+        ("BATCH_SIZE = 0", "batch_size must be a whole number, at least 1, got 0"),
         ("EPOCHS = = 2", "EPOCHS"),
     ],
 )
@@ -203,10 +203,10 @@ def test_bad_binding_is_named(binding, message):
 @pytest.mark.parametrize(
     ("binding", "message"),
     [
-        ("Cascade.num_stages = 5", "1 to 4"),
+        ("Cascade.num_stages = 5", "from 1 to 4, got 5"),
         ("HybridCriterion.cam_activation = 'tanh'", "softmax, sigmoid"),
         ("ProposalSelector.cam_objectness = 'mean'", "softmax_max"),
-        ("ProposalSelector.max_cam_level = 6", "max_cam_level is 2 to 5"),
+        ("ProposalSelector.max_cam_level = 6", "max_cam_level is one of 2, 3, 4, 5"),
         ("HybridCriterion.absent = -0.5", "absent is at least 0"),
         ("CamRpn.border_anchors = 'yes'", "CamRpn.border_anchors must be bool"),
         ("DetectionDecoder.score_fusion = 'max'", "score_fusion is one of none, mid"),

@@ -68,7 +68,9 @@ def test_other_steps_leave_the_order_as_it_is(make):
 
 @pytest.mark.parametrize("steps", [0, -3])
 def test_an_epoch_has_a_step(make, steps):
-    with pytest.raises(ConfigError, match="steps_per_epoch must be at least 1"):
+    with pytest.raises(
+        ConfigError, match="steps_per_epoch must be a whole number, at least 1, or None"
+    ):
         make(steps_per_epoch=steps)
 
 

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from ehsod_tf.errors import require_count, require_share
 from ehsod_tf.modeling.boxes.anchors import Anchors, generate_anchors
 from ehsod_tf.modeling.convolution import Conv2D
 from ehsod_tf.modeling.rpn_targets import SampledAnchors, sample_anchors
@@ -67,6 +68,9 @@ class CamRpn(layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        require_count("cam_rpn: channels", channels)
+        require_count("cam_rpn: num_samples", num_samples)
+        require_share("cam_rpn: positive_fraction", positive_fraction)
         self.num_classes = num_classes
         self.channels = channels
         self.anchor_scale = anchor_scale

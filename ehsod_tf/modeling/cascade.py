@@ -6,7 +6,7 @@ import tensorflow as tf
 from keras import layers
 
 from ehsod_tf import ops
-from ehsod_tf.errors import ConfigError
+from ehsod_tf.errors import require_count, require_share
 from ehsod_tf.modeling.boxes.coding import decode_boxes
 from ehsod_tf.modeling.boxes.geometry import clip_boxes, compute_areas
 from ehsod_tf.modeling.hybrid_head import HeadOutputs, HybridHead
@@ -65,10 +65,10 @@ class Cascade(layers.Layer):
     ):
         # Boxes stay float32 under a mixed-precision policy.
         super().__init__(autocast=False, **kwargs)
-        if not 1 <= num_stages <= len(STAGE_IOUS):
-            raise ConfigError(
-                f"cascade: num_stages is 1 to {len(STAGE_IOUS)}, got {num_stages}"
-            )
+        require_count("cascade: num_stages", num_stages, most=len(STAGE_IOUS))
+        require_count("cascade: units", units)
+        require_count("cascade: num_rois", num_rois)
+        require_share("cascade: positive_fraction", positive_fraction)
         self.num_classes = num_classes
         self.num_stages = num_stages
         self.units = units

@@ -5,7 +5,7 @@ import dataclasses
 import tensorflow as tf
 
 from ehsod_tf import ops
-from ehsod_tf.errors import require_choice
+from ehsod_tf.errors import require_choice, require_count, require_share
 from ehsod_tf.modeling.boxes.geometry import compute_areas
 from ehsod_tf.modeling.cascade import StageOutputs, refine_boxes
 from ehsod_tf.structures import Detections
@@ -34,6 +34,9 @@ class DetectionDecoder:
     score_fusion: str = "none"
 
     def __post_init__(self):
+        require_share("detections: nms_iou", self.nms_iou)
+        require_count("detections: max_detections", self.max_detections)
+        require_count("detections: max_candidates", self.max_candidates)
         choices = ("none", "mid")
         require_choice("detections: score_fusion", self.score_fusion, choices)
 

@@ -5,7 +5,7 @@ import dataclasses
 import tensorflow as tf
 
 from ehsod_tf import ops
-from ehsod_tf.errors import ConfigError, require_choice
+from ehsod_tf.errors import require_choice, require_count, require_share
 from ehsod_tf.modeling.boxes.coding import decode_boxes
 from ehsod_tf.modeling.boxes.geometry import clip_boxes, compute_areas
 from ehsod_tf.modeling.cam import (
@@ -46,12 +46,16 @@ class ProposalSelector:
     max_cam_level: int = max(CAM_LEVELS)
 
     def __post_init__(self):
+        for name in (
+            "train_pre_nms_top_k",
+            "train_max_proposals",
+            "test_pre_nms_top_k",
+            "test_max_proposals",
+        ):
+            require_count(f"proposals: {name}", getattr(self, name))
+        require_share("proposals: nms_iou", self.nms_iou)
         require_choice("proposals: cam_objectness", self.cam_objectness, CAM_OBJECTNESS)
-        if self.max_cam_level not in CAM_LEVELS:
-            raise ConfigError(
-                f"proposals: max_cam_level is {min(CAM_LEVELS)} to {max(CAM_LEVELS)}, "
-                f"got {self.max_cam_level!r}"
-            )
+        require_choice("proposals: max_cam_level", self.max_cam_level, CAM_LEVELS)
 
     def __call__(self, outputs, image_sizes, training: bool) -> Proposals:
         return select_proposals(

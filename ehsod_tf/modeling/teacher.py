@@ -11,7 +11,7 @@ import dataclasses
 
 import tensorflow as tf
 
-from ehsod_tf.errors import ConfigError
+from ehsod_tf.errors import require_count, require_share
 from ehsod_tf.structures import (
     ABSENT,
     BOXED_OFFSET,
@@ -67,10 +67,7 @@ class Teacher:
     def __post_init__(self):
         # Before the first step the averages are 0.
         for name in ("burn_in_steps", "max_boxes", "max_proposals"):
-            if getattr(self, name) < 1:
-                raise ConfigError(
-                    f"teacher: {name} must be at least 1, got {getattr(self, name)}"
-                )
+            require_count(f"teacher: {name}", getattr(self, name))
         for name in (
             "momentum",
             "best_score",
@@ -78,10 +75,7 @@ class Teacher:
             "classification_weight",
             "regression_weight",
         ):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise ConfigError(
-                    f"teacher: {name} is from 0 to 1, got {getattr(self, name)}"
-                )
+            require_share(f"teacher: {name}", getattr(self, name))
 
     def restrict_selector(self, selector):
         """A `ProposalSelector` that gives no more than `max_proposals`."""

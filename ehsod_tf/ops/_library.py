@@ -14,7 +14,7 @@ import warnings
 
 import tensorflow as tf
 
-from ehsod_tf.errors import ConfigError, EhsodError
+from ehsod_tf.errors import EhsodError, require_choice
 
 BACKENDS = ("auto", "native", "stock")
 FOLDER = pathlib.Path(__file__).parent / "_native"
@@ -96,7 +96,7 @@ def use_backend(backend):
     Args:
         backend: "auto", "native" or "stock".
     """
-    _check_backend(backend)
+    require_choice("backend", backend, BACKENDS)
     token = _auto_backend.set(backend)
     try:
         yield
@@ -120,7 +120,7 @@ def choose_library(backend):
         NativeOpsUnavailableError: `backend` is "native" and they are not available.
         ConfigError: `backend` is none of the three.
     """
-    _check_backend(backend)
+    require_choice("backend", backend, BACKENDS)
     if backend == "auto":
         backend = _auto_backend.get()
     if backend == "stock":
@@ -131,10 +131,3 @@ def choose_library(backend):
     if module is None:
         _warn_once(reason)
     return module
-
-
-def _check_backend(backend):
-    if backend not in BACKENDS:
-        raise ConfigError(
-            f"backend={backend!r}: use one of {', '.join(map(repr, BACKENDS))}."
-        )

@@ -1,10 +1,11 @@
 """Greedy non-maximum suppression over a batch."""
 
 import math
+from numbers import Real
 
 import tensorflow as tf
 
-from ehsod_tf.errors import ConfigError
+from ehsod_tf.errors import ConfigError, require_count, require_share
 from ehsod_tf.ops import _library, reference
 
 # Bounds the padded output; far above what a detector keeps of an image.
@@ -76,18 +77,11 @@ def non_max_suppression(
 
 
 def _check_settings(iou_threshold, max_outputs, score_threshold):
-    if not _is_number(iou_threshold) or not 0 <= iou_threshold <= 1:
-        raise ConfigError(f"iou_threshold={iou_threshold!r}: must lie in 0..1.")
-    if not _is_number(score_threshold) or math.isnan(score_threshold):
-        raise ConfigError(f"score_threshold={score_threshold!r}: must be a number.")
-    if isinstance(max_outputs, bool) or not isinstance(max_outputs, int):
-        raise ConfigError(f"max_outputs={max_outputs!r}: must be an integer.")
-    if not 1 <= max_outputs <= MAX_OUTPUTS:
-        raise ConfigError(f"max_outputs={max_outputs}: must lie in 1..{MAX_OUTPUTS}.")
-
-
-def _is_number(value):
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    require_share("iou_threshold", iou_threshold)
+    require_count("max_outputs", max_outputs, most=MAX_OUTPUTS)
+    is_number = isinstance(score_threshold, Real) and score_threshold is not True
+    if not is_number or math.isnan(score_threshold):
+        raise ConfigError(f"score_threshold must be a number, got {score_threshold!r}")
 
 
 def _check_tensor(name, tensor, dtype, shape):

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from ehsod_tf.errors import ConfigError
+from ehsod_tf.errors import ConfigError, require_count
 from ehsod_tf.ops import _library, reference
 
 MAX_OUTPUT_SIZE = 64
@@ -45,8 +45,8 @@ def multilevel_roi_align(
         NativeOpsUnavailableError: `backend` is "native" and there are no native ops.
     """
     levels = _check_levels(features)
-    _check_int("output_size", output_size, MAX_OUTPUT_SIZE)
-    _check_int("sampling_ratio", sampling_ratio, MAX_SAMPLING_RATIO)
+    require_count("output_size", output_size, most=MAX_OUTPUT_SIZE)
+    require_count("sampling_ratio", sampling_ratio, most=MAX_SAMPLING_RATIO)
     features = {level: tf.convert_to_tensor(features[level]) for level in levels}
     boxes = tf.stop_gradient(tf.convert_to_tensor(boxes))
     _check_tensors(features, boxes)
@@ -71,13 +71,6 @@ def _check_levels(features):
     if levels[0] < 0 or levels[-1] > MAX_LEVEL:
         raise ConfigError(f"features: levels {levels} must lie in 0..{MAX_LEVEL}.")
     return levels
-
-
-def _check_int(name, value, largest):
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ConfigError(f"{name}={value!r}: must be an integer.")
-    if not 1 <= value <= largest:
-        raise ConfigError(f"{name}={value}: must lie in 1..{largest}.")
 
 
 def _check_tensors(features, boxes):

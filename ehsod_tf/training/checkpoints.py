@@ -20,7 +20,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from ehsod_tf.errors import CheckpointError, ConfigError
+from ehsod_tf.errors import CheckpointError, ConfigError, require_count
 from ehsod_tf.training import checkpoint_folders as folders
 from ehsod_tf.training.identity import describe_variables, require_same_settings
 from ehsod_tf.training.restoration import (
@@ -74,8 +74,7 @@ class Checkpoints:
         best_metric: str | None = None,
         is_writer: bool = True,
     ):
-        if not isinstance(keep, int) or isinstance(keep, bool) or keep < 1:
-            raise ConfigError(f"keep must be a whole number >= 1, not {keep!r}")
+        require_count("keep", keep)
         require_built(model)
         if model.optimizer is None:
             raise ValueError("compile the model before making its checkpoints")

@@ -19,6 +19,7 @@ from ehsod_tf.errors import (
     DataError,
     OutOfMemoryError,
     WorkerLostError,
+    require_count,
 )
 from ehsod_tf.training.checkpoints import Checkpoints
 from ehsod_tf.training.epoch_means import EpochMeans
@@ -100,12 +101,13 @@ def train(
             checkpoint holds that step.
         OutOfMemoryError: a device has too little memory for a step.
     """
-    _require_counts(
-        epochs=epochs,
-        steps_per_epoch=steps_per_epoch,
-        save_every=save_every,
-        evaluate_every=evaluate_every,
-    )
+    for name, value in (
+        ("epochs", epochs),
+        ("steps_per_epoch", steps_per_epoch),
+        ("save_every", save_every),
+        ("evaluate_every", evaluate_every),
+    ):
+        require_count(name, value)
     step = checkpoints.restore_latest()
     with naming_lost_machines(strategy, step + 1):
         require_same_step(strategy, step)
@@ -297,9 +299,3 @@ def _restore_progress(progress, steps_per_epoch):
             "and images, or another model_dir"
         )
     return list(progress["history"]), EpochMeans(**progress["means"])
-
-
-def _require_counts(**counts):
-    for name, value in counts.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ConfigError(f"{name} must be a whole number >= 1, not {value!r}")

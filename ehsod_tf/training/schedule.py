@@ -7,7 +7,7 @@ from numbers import Integral, Real
 import keras
 import tensorflow as tf
 
-from ehsod_tf.errors import ConfigError
+from ehsod_tf.errors import ConfigError, require_count
 
 
 @keras.saving.register_keras_serializable(package="ehsod_tf")
@@ -44,10 +44,7 @@ class WarmupStepDecay(keras.optimizers.schedules.LearningRateSchedule):
         _require_positive("warmup_factor", warmup_factor)
         if warmup_factor > 1:
             raise ConfigError(f"warmup_factor must be at most 1, not {warmup_factor}")
-        if not _is_integer(warmup_steps) or warmup_steps < 0:
-            raise ConfigError(
-                f"warmup_steps must be a whole number >= 0, not {warmup_steps!r}"
-            )
+        require_count("warmup_steps", warmup_steps, least=0)
         _require_ascending_steps(boundaries)
         self.base_learning_rate = float(base_learning_rate)
         self.boundaries = [int(boundary) for boundary in boundaries]
@@ -94,12 +91,8 @@ def scale_learning_rate(
         ConfigError: a value has the wrong type or is not positive.
     """
     _require_positive("learning_rate", learning_rate)
-    for name, value in (
-        ("batch_size", batch_size),
-        ("reference_batch_size", reference_batch_size),
-    ):
-        if not _is_integer(value) or value < 1:
-            raise ConfigError(f"{name} must be a whole number >= 1, not {value!r}")
+    require_count("batch_size", batch_size)
+    require_count("reference_batch_size", reference_batch_size)
     return float(learning_rate) * batch_size / reference_batch_size
 
 

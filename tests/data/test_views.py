@@ -195,7 +195,7 @@ def test_scales_are_log_uniform_and_windows_inside(rng):
         ({"min_scale": 3.0}, "got 3.0 and 2.0"),
         ({"min_visible": 0.0}, "min_visible is above 0, up to 1, got 0.0"),
         ({"weak_min_area": 1.5}, "weak_min_area"),
-        ({"contrast": -0.1}, "contrast is from 0 to 1, got -0.1"),
+        ({"contrast": -0.1}, "contrast must be a number from 0 to 1, got -0.1"),
         ({"erase_probability": 2.0}, "erase_probability"),
         ({"hue": 0.6}, "hue is from 0 to 0.5"),
         ({"erase_area": (0.2, 0.1)}, "erase_area needs two bounds"),

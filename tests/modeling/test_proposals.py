@@ -129,7 +129,7 @@ def test_misspelt_cam_objectness_is_a_config_error():
 
 
 def test_a_level_without_a_class_map_is_a_config_error():
-    with pytest.raises(ConfigError, match="max_cam_level is 2 to 5, got 6"):
+    with pytest.raises(ConfigError, match="max_cam_level is one of 2, 3, 4, 5, got 6"):
         ProposalSelector(max_cam_level=6)
 
 

@@ -164,9 +164,15 @@ def test_weights_of_strong_promoted_and_weak_images():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"burn_in_steps": 0}, "burn_in_steps must be at least 1, got 0"),
-        ({"best_score": 1.5}, "best_score is from 0 to 1, got 1.5"),
-        ({"classification_weight": -1.0}, "classification_weight is from 0 to 1"),
+        (
+            {"burn_in_steps": 0},
+            "burn_in_steps must be a whole number, at least 1, got 0",
+        ),
+        ({"best_score": 1.5}, "best_score must be a number from 0 to 1, got 1.5"),
+        (
+            {"classification_weight": -1.0},
+            "classification_weight must be a number from 0 to 1",
+        ),
     ],
 )
 def test_settings_out_of_range_are_named(settings, message):

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from ehsod_tf.errors import ConfigError
+from ehsod_tf.errors import ConfigError, require_share
 
 _STRENGTHS = ("brightness", "contrast", "saturation")
 
@@ -51,8 +51,7 @@ class Augmentation:
             value = getattr(self, name)
             self._require(0 < value <= 1, f"{name} is above 0, up to 1, got {value}")
         for name in (*_STRENGTHS, "erase_probability"):
-            value = getattr(self, name)
-            self._require(0 <= value <= 1, f"{name} is from 0 to 1, got {value}")
+            require_share(f"Augmentation: {name}", getattr(self, name))
         self._require(0 <= self.hue <= 0.5, f"hue is from 0 to 0.5, got {self.hue}")
         self._require(
             len(self.erase_area) == 2 and 0 < self.erase_area[0] <= self.erase_area[1],

@@ -21,7 +21,7 @@ from ehsod_tf.data.image_files import read_header
 from ehsod_tf.data.problems import Findings
 from ehsod_tf.data.tfrecord.label_map import LABEL_MAP_FILE, write_label_map
 from ehsod_tf.data.tfrecord.parsing import BOX_SIDES
-from ehsod_tf.errors import ConfigError, DataError
+from ehsod_tf.errors import DataError, require_count
 from ehsod_tf.structures import ABSENT, PRESENT, ImageSet, find_boxed, list_labels
 
 
@@ -51,8 +51,7 @@ def write_tfrecords(
             (all such are named).
     """
     num_images = len(image_set.paths)
-    if num_shards < 1:
-        raise ConfigError(f"num_shards is 1 or more, got {num_shards}")
+    require_count("num_shards", num_shards)
     num_shards = min(num_shards, num_images)
     output_dir = os.path.abspath(output_dir)
     if os.path.isdir(output_dir) and os.listdir(output_dir):
