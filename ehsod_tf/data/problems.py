@@ -174,7 +174,7 @@ def check_class_names(
 ) -> None:
     """Raises DataError for an empty list, a class listed twice, or a misspelt one.
 
-    A part of a data set need not hold every class, so one that the source lacks is but
+    A part of a data set need not hold every class, so one that the source lacks is only
     noted; unless the source has a class of a similar name that was not asked for, or
     none of the classes at all.
     """
