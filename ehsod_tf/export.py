@@ -25,7 +25,7 @@ import tempfile
 import tensorflow as tf
 
 from ehsod_tf import ops
-from ehsod_tf.data import transforms
+from ehsod_tf.data import Resizing
 from ehsod_tf.errors import ConfigError
 from ehsod_tf.modeling import Ehsod
 
@@ -38,8 +38,7 @@ class Server(tf.Module):
 
     Args:
         model: a built model.
-        shorter_side, longer_side: the input size that the model was trained for.
-        png_bits: see `export_saved_model`.
+        resizing: that which the model was trained with.
         labels: path of a file of class names, to travel with the SavedModel.
     """
 
@@ -47,16 +46,13 @@ class Server(tf.Module):
         self,
         model: Ehsod,
         *,
-        shorter_side: int,
-        longer_side: int,
-        png_bits: int,
+        resizing: Resizing,
         labels: str | None = None,
     ):
         super().__init__()
         self._model = model
         self._variables = model.variables
-        self._sides = shorter_side, longer_side
-        self._png_bits = png_bits
+        self._resizing = resizing
         self.labels = labels and tf.saved_model.Asset(labels)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")])
@@ -82,21 +78,15 @@ class Server(tf.Module):
         images = tf.debugging.check_numerics(
             images, "images: pixel values must be numbers from 0 to 255"
         )
-        original_size = tf.shape(images)[1:3]
-        image_size = transforms.resized_size(original_size, *self._sides)
-        canvas = transforms.canvas_size(original_size, *self._sides)
-        resized = transforms.resize_image(images, image_size)
-        padding = canvas - image_size
-        resized = tf.pad(resized, [[0, 0], [0, padding[0]], [0, padding[1]], [0, 0]])
-        image_sizes = tf.tile(image_size[tf.newaxis], [tf.shape(images)[0], 1])
-        scale = transforms.compute_scale(original_size, image_size)
-        return self._detect(resized, image_sizes, scale)
+        placed = self._resizing.place(images)
+        image_sizes = tf.tile(placed.image_size[tf.newaxis], [tf.shape(images)[0], 1])
+        return self._detect(placed.pixels, image_sizes, placed.scale)
 
     def _serve_one(self, encoded):
-        image, image_size, scale = transforms.preprocess_image(
-            encoded, *self._sides, self._png_bits
+        placed = self._resizing.preprocess(encoded)
+        outputs = self._detect(
+            placed.pixels[tf.newaxis], placed.image_size[tf.newaxis], placed.scale
         )
-        outputs = self._detect(image[tf.newaxis], image_size[tf.newaxis], scale)
         return {name: value[0] for name, value in outputs.items()}
 
     def _detect(self, images, image_sizes, scale):
@@ -114,10 +104,8 @@ def export_saved_model(
     path: str,
     *,
     class_names: tuple[str, ...],
-    shorter_side: int,
-    longer_side: int,
+    resizing: Resizing,
     backend: str = "stock",
-    png_bits: int = transforms.WIDE_BITS,
 ) -> None:
     """Writes `model` as a SavedModel; replaces what is at `path` once it is complete.
 
@@ -125,9 +113,8 @@ def export_saved_model(
         model: a built model.
         path: folder of the SavedModel.
         class_names: K names, written to ``assets/labels.txt``, one a line.
-        shorter_side, longer_side: the input size that the model was trained for.
+        resizing: that which the model was trained with.
         backend: "stock" or "native" operations for pooling and suppression.
-        png_bits: see `transforms.decode_image`.
 
     Raises:
         ConfigError: see `require_replaceable`.
@@ -139,13 +126,7 @@ def export_saved_model(
         labels = os.path.join(folder, _LABELS_FILE)
         with open(labels, "w", encoding="utf-8") as file:
             file.writelines(f"{name}\n" for name in class_names)
-        server = Server(
-            model,
-            shorter_side=shorter_side,
-            longer_side=longer_side,
-            png_bits=png_bits,
-            labels=labels,
-        )
+        server = Server(model, resizing=resizing, labels=labels)
         written = os.path.join(folder, "saved_model")
         with ops.use_backend(backend):
             tf.saved_model.save(

@@ -188,7 +188,7 @@ def test_bindings_win_over_the_file():
         ("LEARNING_RATE = True", "Experiment.learning_rate must be float, got True"),
         ("Experiment.decay_epochs = (1, 'x')", "Experiment.decay_epochs"),
         ("Experiment.metrics = 'mAP'", "Experiment.metrics is one of coco, voc, both"),
-        ("Experiment.longer_side = 10", "longer_side"),
+        ("Experiment.longer_side = 10", "is below shorter_side"),
         ("BATCH_SIZE = 0", "batch_size must be a whole number, at least 1, got 0"),
         ("EPOCHS = = 2", "EPOCHS"),
     ],

@@ -186,7 +186,7 @@ def test_inspect_opens_the_batch_of_a_run(scenes, tmp_path, capsys):
     source = ["--coco", scenes / "boxes.json", "--images", scenes / "train"]
     image_set = data.read_coco(scenes / "boxes.json", scenes / "train")
     dataset = data.build_evaluation_dataset(
-        image_set, batch_size=2, shorter_side=64, longer_side=64
+        image_set, batch_size=2, resizing=data.Resizing(64, 64)
     )
     dump = tmp_path / "nonfinite_step_5.npz"
     training.write_batch_dump(str(dump), next(iter(dataset)), {"mid": np.nan}, 5)

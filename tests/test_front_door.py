@@ -197,7 +197,7 @@ def test_a_detector_is_built_fitted_saved_and_loaded(scenes, tmp_path):
     )
     model.compile(optimizer=keras.optimizers.SGD(1e-3))
     batches = data.build_training_dataset(
-        images, batch_size=2, shorter_side=64, longer_side=64, seed=0, epochs=1
+        images, resizing=data.Resizing(64, 64), batch_size=2, seed=0, epochs=1
     )
     history = model.fit(batches.take(2), verbose=0)
     assert np.isfinite(history.history["total_loss"]).all()

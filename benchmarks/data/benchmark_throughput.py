@@ -33,7 +33,7 @@ from PIL import Image
 
 from ehsod_tf.data import Augmentation, build_training_dataset
 from ehsod_tf.data.columns import BoxRecord, assemble_image_set
-from ehsod_tf.data.transforms import resized_size
+from ehsod_tf.data.resizing import Resizing
 
 SIDES = ((320, 320), (600, 1000))
 BATCH_SIZE = 8
@@ -110,8 +110,7 @@ def build_pipeline(image_set, sides, cache_dir=None, augmentation=None):
     dataset = build_training_dataset(
         image_set,
         batch_size=BATCH_SIZE,
-        shorter_side=sides[0],
-        longer_side=sides[1],
+        resizing=Resizing(*sides),
         seed=0,
         epochs=EPOCHS,
         cache_dir=cache_dir,
@@ -121,7 +120,7 @@ def build_pipeline(image_set, sides, cache_dir=None, augmentation=None):
 
 
 def build_bare_loop(image_set, sides):
-    sizes = resized_size(image_set.sizes, *sides)
+    sizes = Resizing(*sides).compute_sizes(image_set.sizes)
 
     def load(path, size):
         image = tf.io.decode_jpeg(tf.io.read_file(path), channels=3)

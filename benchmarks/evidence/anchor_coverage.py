@@ -12,8 +12,7 @@ import argparse
 import numpy as np
 import tensorflow as tf
 
-from ehsod_tf.data import read_voc
-from ehsod_tf.data.transforms import resized_size
+from ehsod_tf.data import Resizing, read_voc
 from ehsod_tf.modeling.boxes.anchors import generate_anchors
 from ehsod_tf.modeling.rpn_targets import sample_anchors
 from ehsod_tf.structures import BOXED, Targets
@@ -32,21 +31,22 @@ def main():
     image_set = read_voc(arguments.devkit, arguments.image_set)
     print("input size  large objects  none inside  none of all")
     for shorter, longer in INPUT_SIZES:
+        resizing = Resizing(shorter, longer)
         missed = [
-            _list_missed(image_set, shorter, longer, border_anchors)
+            _list_missed(image_set, resizing, border_anchors)
             for border_anchors in (False, True)
         ]
         shares = "  ".join(f"{values.mean():11.3f}" for values in missed)
         print(f"{shorter:4}/{longer:<5}  {len(missed[0]):13}  {shares}")
 
 
-def _list_missed(image_set, shorter_side, longer_side, border_anchors):
+def _list_missed(image_set, resizing, border_anchors):
     """For each large object of the set, whether it is without a positive anchor."""
     missed = []
     for row, size in enumerate(image_set.sizes):
         rows = slice(*image_set.row_splits[row : row + 2])
         boxes = image_set.boxes[rows][~image_set.ignored[rows]]
-        image_size = resized_size(size, shorter_side, longer_side).numpy()
+        image_size = resizing.compute_sizes(size).numpy()
         scaled = boxes * np.tile(image_size / size, 2)
         sides = (boxes[:, 2:] - boxes[:, :2]) / size
         is_large = (sides > LARGE).all(axis=1)

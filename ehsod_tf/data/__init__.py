@@ -40,6 +40,7 @@ from ehsod_tf.data.readers.roboflow import read_roboflow
 from ehsod_tf.data.readers.voc import VOC_CLASSES, read_voc
 from ehsod_tf.data.readers.voc_xml import read_voc_xml
 from ehsod_tf.data.readers.yolo import read_yolo
+from ehsod_tf.data.resizing import Resizing
 from ehsod_tf.data.scenes.synthetic import ensure_synthetic_scenes
 from ehsod_tf.data.spelling import suggest
 from ehsod_tf.data.splits.lists import split_from_ids
@@ -56,7 +57,6 @@ from ehsod_tf.data.splits.split import (
 from ehsod_tf.data.statistics import summarize
 from ehsod_tf.data.tfrecord.reading import read_tfrecords
 from ehsod_tf.data.tfrecord.writing import write_tfrecords
-from ehsod_tf.data.transforms import preprocess_image
 from ehsod_tf.data.writers.coco import write_coco
 from ehsod_tf.data.writers.cvat import write_cvat
 from ehsod_tf.data.writers.label_studio import write_label_studio
@@ -71,6 +71,7 @@ __all__ = [
     "Augmentation",
     "Findings",
     "Problem",
+    "Resizing",
     "Split",
     "align_classes",
     "apply_split",
@@ -88,7 +89,6 @@ __all__ = [
     "merge_equal",
     "merge_image_sets",
     "name_unreadable_images",
-    "preprocess_image",
     "note_shared_images",
     "raise_problems",
     "read_class_folders",

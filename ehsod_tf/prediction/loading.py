@@ -41,12 +41,7 @@ def load(path: str | os.PathLike, *, averaged: bool = False) -> Detector:
     class_names = training.read_class_names(path)
     experiment = load_run_config(os.path.join(run_dir, _CONFIG_FILE))
     model = restore_model(experiment, path, len(class_names), averaged=averaged)
-    server = export.Server(
-        model,
-        shorter_side=experiment.shorter_side,
-        longer_side=experiment.longer_side,
-        png_bits=experiment.png_bits,
-    )
+    server = export.Server(model, resizing=experiment.resizing)
     return Detector(
         class_names,
         functools.partial(_call, server.serve_bytes, "image_bytes"),

@@ -120,7 +120,6 @@ def make_dataset(
         flip=experiment.flip,
         augmentation=experiment.create_augmentation(),
         cache_dir=experiment.image_cache,
-        png_bits=experiment.png_bits,
         host_index=host_index,
         num_hosts=num_hosts,
     )
@@ -149,9 +148,7 @@ def make_evaluation_dataset(
     return data.build_evaluation_dataset(
         image_set,
         batch_size=experiment.evaluation_batch_size,
-        shorter_side=experiment.shorter_side,
-        longer_side=experiment.longer_side,
-        png_bits=experiment.png_bits,
+        resizing=experiment.resizing,
     )
 
 
@@ -225,8 +222,7 @@ def _plan_arguments(experiment: Experiment, image_set: ImageSet) -> dict:
     passes /= _count_steps_per_pass(experiment, image_set)
     return {
         "batch_size": experiment.batch_size,
-        "shorter_side": experiment.shorter_side,
-        "longer_side": experiment.longer_side,
+        "resizing": experiment.resizing,
         "seed": experiment.seed,
         "epochs": math.ceil(passes),
         "strong_fraction": experiment.strong_fraction,

@@ -17,8 +17,6 @@ def export_model(
         model,
         path,
         class_names=class_names,
-        shorter_side=experiment.shorter_side,
-        longer_side=experiment.longer_side,
+        resizing=experiment.resizing,
         backend=backend,
-        png_bits=experiment.png_bits,
     )

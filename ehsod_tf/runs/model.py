@@ -72,8 +72,7 @@ def find_faults(experiment: Experiment, model: Ehsod, image_set: ImageSet) -> li
     dataset = data.build_evaluation_dataset(
         data.select_images(image_set, np.isin(rows, chosen)),
         batch_size=1,
-        shorter_side=experiment.shorter_side,
-        longer_side=experiment.longer_side,
+        resizing=experiment.resizing,
     )
     try:
         batches = list(dataset)

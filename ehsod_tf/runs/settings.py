@@ -7,8 +7,8 @@ from typing import Any
 import keras
 
 from ehsod_tf import training
-from ehsod_tf.data import Augmentation
-from ehsod_tf.errors import ConfigError, require_choice, require_count
+from ehsod_tf.data import Augmentation, Resizing
+from ehsod_tf.errors import require_choice, require_count
 from ehsod_tf.modeling import Ehsod
 from ehsod_tf.structures import ImageSet
 
@@ -58,7 +58,7 @@ class Experiment:
             natural shuffle.
         class_aware: the classes take turns in giving the training images.
         image_cache: folder for the decoded training images, or None to decode anew.
-        shorter_side, longer_side: image size in pixels, see `data.transforms`.
+        shorter_side, longer_side: image size in pixels, see `data.Resizing`.
         flip: mirror training images at random.
         augmentation: makes a `data.Augmentation`, which changes training images
             further, or None.
@@ -134,12 +134,8 @@ class Experiment:
                 require_count(name, value, optional=field.default is None)
             if field.metadata.get("choices"):
                 require_choice(name, value, field.metadata["choices"])
-        if self.longer_side < self.shorter_side:
-            raise ConfigError(
-                f"Experiment.longer_side ({self.longer_side}) is below shorter_side "
-                f"({self.shorter_side})"
-            )
         # Wrong settings are to be named before the data are read.
+        _ = self.resizing
         self.create_augmentation()
 
     def list_fixed_settings(self) -> dict:
@@ -154,6 +150,11 @@ class Experiment:
     def create_augmentation(self) -> Augmentation | None:
         """The settings of augmentation, or None where there is to be none."""
         return self.augmentation() if self.augmentation else None
+
+    @property
+    def resizing(self) -> Resizing:
+        """How images become the network's input."""
+        return Resizing(self.shorter_side, self.longer_side, self.png_bits)
 
     @property
     def scaled_learning_rate(self) -> float:

@@ -23,6 +23,7 @@ from ehsod_tf.data import (
     build_training_dataset,
 )
 from ehsod_tf.data.columns import BoxRecord, assemble_image_set
+from ehsod_tf.data.resizing import Resizing
 from ehsod_tf.structures import Batch
 from ehsod_tf.training.strategy import distribute_batches
 
@@ -105,8 +106,7 @@ def run(image_set, order, cache_dir):
             image_set,
             batch_size=BATCH_SIZE,
             epochs=EPOCHS,
-            shorter_side=40,
-            longer_side=40,
+            resizing=Resizing(40, 40),
             seed=seed,
             start_step=start_step,
             host_index=host_index,

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from ehsod_tf.data import Findings, Split, apply_split, build_training_dataset
 from ehsod_tf.data.readers.coco import read_coco
+from ehsod_tf.data.resizing import Resizing
 from ehsod_tf.data.writers.coco import write_coco
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import ABSENT, PRESENT, UNKNOWN
@@ -67,8 +68,7 @@ def test_the_same_tensors(mixture, tmp_path):
         build_training_dataset(
             image_set,
             batch_size=2,
-            shorter_side=32,
-            longer_side=32,
+            resizing=Resizing(32, 32),
             seed=0,
             epochs=3,
         )

@@ -9,6 +9,7 @@ from PIL import Image
 
 from ehsod_tf.data import build_training_dataset
 from ehsod_tf.data.input.image_cache import ensure_image_cache, read_cached_image
+from ehsod_tf.data.resizing import Resizing
 from ehsod_tf.data.transforms import decode_image
 from ehsod_tf.errors import DataError
 
@@ -35,7 +36,7 @@ def test_stored_images_are_what_the_decoder_gives(image_set, tmp_path, rng):
 
 
 def test_training_sees_the_same_bits(image_set, tmp_path):
-    arguments = {"batch_size": 1, "shorter_side": 40, "longer_side": 50}
+    arguments = {"batch_size": 1, "resizing": Resizing(40, 50)}
     arguments |= {"seed": 0, "epochs": 4}
     plain = build_training_dataset(image_set, **arguments)
     cached = build_training_dataset(image_set, cache_dir=tmp_path, **arguments)

@@ -9,9 +9,10 @@ from ehsod_tf.data import (
     name_unreadable_images,
 )
 from ehsod_tf.data.input.pipeline import make_training_plan
+from ehsod_tf.data.resizing import Resizing
 from ehsod_tf.errors import DataError
 
-SIDES = {"shorter_side": 64, "longer_side": 64}
+SIDES = {"resizing": Resizing(64, 64)}
 PLAN_ARGUMENTS = {"batch_size": 2, "seed": 0, "epochs": 4, **SIDES}
 
 

@@ -10,6 +10,7 @@ from ehsod_tf.data import (
     build_training_dataset,
     select_images,
 )
+from ehsod_tf.data.resizing import Resizing
 from ehsod_tf.errors import ConfigError
 from ehsod_tf.structures import PRESENT, UNKNOWN, Batch
 
@@ -22,7 +23,7 @@ OBJECTS = [
     (3, (0.0, 0.0, 8.0, 8.0), 0),
     (4, (5.0, 5.0, 6.0, 6.0), 0),
 ]
-SIDES = {"shorter_side": 64, "longer_side": 64}
+SIDES = {"resizing": Resizing(64, 64)}
 
 
 @pytest.fixture
@@ -156,9 +157,9 @@ def test_flip_leaves_the_padding_where_it_is(make_image_set):
 
 
 def test_batch_mates_share_a_canvas(make_image_set):
-    """An image is the same on its own as in any batch, but for black behind it."""
+    """An image is the same on its own as in any batch, except for black behind it."""
     image_set = make_image_set([(30, 64)] * 5 + [(64, 30), (20, 20), (64, 48)])
-    sides = {"shorter_side": 32, "longer_side": 64}
+    sides = {"resizing": Resizing(32, 64)}
     alone = {
         batch.image_ids[0]: batch
         for batch in collect(build_evaluation_dataset(image_set, batch_size=1, **sides))

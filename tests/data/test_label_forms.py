@@ -15,6 +15,7 @@ from ehsod_tf.data import (
     read_label_csv,
     read_voc,
 )
+from ehsod_tf.data.resizing import Resizing
 
 CLASS_NAMES = ("cat", "dog", "cow")
 HEIGHT, WIDTH = 24, 32
@@ -61,8 +62,7 @@ def _batch(image_set):
     dataset = build_training_dataset(
         image_set,
         batch_size=len(BOXES),
-        shorter_side=HEIGHT,
-        longer_side=WIDTH,
+        resizing=Resizing(HEIGHT, WIDTH),
         seed=0,
         epochs=1,
     )

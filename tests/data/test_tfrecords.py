@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from ehsod_tf.data import Findings, Split, apply_split, build_training_dataset
+from ehsod_tf.data.resizing import Resizing
 from ehsod_tf.data.tfrecord.label_map import read_label_map
 from ehsod_tf.data.tfrecord.reading import read_tfrecords
 from ehsod_tf.data.tfrecord.writing import write_tfrecords
@@ -80,7 +81,7 @@ def test_a_mixture_comes_back(mixture, folder):
 
 
 def test_the_same_tensors(mixture, folder):
-    arguments = {"batch_size": 2, "shorter_side": 32, "longer_side": 40}
+    arguments = {"batch_size": 2, "resizing": Resizing(32, 40)}
     sets = [
         build_training_dataset(image_set, seed=0, epochs=4, **arguments)
         for image_set in (mixture, read(folder))
@@ -176,7 +177,7 @@ def test_files_of_others(mixture, folder):
 def test_chosen_classes(mixture, folder):
     chosen = read(folder, class_names=("cow", "cat"))
     assert chosen.category_ids == (90, 7)
-    # Of image 4 the label of the dog was all that was known but for the absent cow.
+    # Of image 4 the label of the dog was all that was known, besides the absent cow.
     np.testing.assert_array_equal(chosen.image_labels, mixture.image_labels[:, [2, 0]])
     np.testing.assert_array_equal(np.diff(chosen.row_splits), [1, 0, 1, 2, 0])
     np.testing.assert_array_equal(chosen.classes, [0, 0, 0, 1])

@@ -1,102 +1,15 @@
-import io
-
 import numpy as np
 import pytest
-import tensorflow as tf
-from PIL import Image
+from inside_tf_data import assert_same_inside_tf_data, encode
 
-from ehsod_tf.data import preprocess_image
 from ehsod_tf.data.transforms import (
-    CANVAS_MULTIPLE,
-    canvas_size,
-    choose_canvas,
     decode_image,
     flip_boxes,
     flip_image,
-    list_canvases,
     pad_to_canvas,
     resize_image,
-    resized_size,
     scale_boxes,
 )
-
-
-def assert_same_inside_tf_data(function, *arguments):
-    """Runs a function eagerly and inside tf.data; returns the eager result."""
-    arguments = [tf.convert_to_tensor(argument) for argument in arguments]
-    eager = function(*arguments)
-    dataset = tf.data.Dataset.from_tensors(tuple(arguments)).map(function)
-    inside = next(iter(dataset))
-    tf.nest.map_structure(
-        lambda a, b: np.testing.assert_array_equal(a.numpy(), b.numpy()), eager, inside
-    )
-    return tf.nest.map_structure(lambda tensor: tensor.numpy(), eager)
-
-
-def encode(image, kind="PNG"):
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, format=kind)
-    return buffer.getvalue()
-
-
-@pytest.mark.parametrize(
-    "size, shorter, longer, expected",
-    [
-        ((480, 640), 800, 1333, (800, 1067)),
-        ((640, 480), 800, 1333, (1067, 800)),
-        ((300, 900), 800, 1333, (444, 1333)),
-        ((100, 100), 320, 320, (320, 320)),
-        ((240, 320), 320, 320, (240, 320)),
-        ((1, 5000), 320, 320, (1, 320)),
-        ((1000, 2000), 100, 160, (80, 160)),
-    ],
-)
-def test_resized_size(size, shorter, longer, expected):
-    function = lambda s: resized_size(s, shorter, longer)  # noqa: E731
-    np.testing.assert_array_equal(assert_same_inside_tf_data(function, size), expected)
-
-
-@pytest.mark.parametrize(
-    "shorter, longer, most",
-    [(800, 1333, 6), (600, 1000, 6), (320, 320, 5), (160, 160, 3)],
-)
-def test_canvases_are_few_and_symmetric(shorter, longer, most):
-    canvases = list_canvases(shorter, longer)
-    assert len(canvases) <= most
-    assert {(width, height) for height, width in canvases} == set(canvases)
-    assert np.all(np.array(canvases) % CANVAS_MULTIPLE == 0)
-
-
-def test_canvases_of_the_paper():
-    expected = {(800, 1088), (800, 1216), (800, 1344)}
-    assert {c for c in list_canvases(800, 1333) if c[0] < c[1]} == expected
-
-
-@pytest.mark.parametrize("shorter, longer", [(800, 1333), (320, 320), (97, 131)])
-def test_every_image_fits_its_canvas(rng, shorter, longer):
-    sizes = rng.integers(1, 3000, (500, 2))
-    canvases = assert_same_inside_tf_data(
-        lambda s: canvas_size(s, shorter, longer), sizes
-    )
-    resized = resized_size(sizes, shorter, longer).numpy()
-    assert (resized <= canvases).all()
-    index = choose_canvas(sizes, shorter, longer).numpy()
-    np.testing.assert_array_equal(
-        np.array(list_canvases(shorter, longer))[index], canvases
-    )
-
-
-def test_common_photographs_waste_little():
-    sizes = np.array([(480, 640), (640, 480), (427, 640), (375, 500), (333, 500)])
-    for shorter, longer in ((800, 1333), (600, 1000), (320, 320)):
-        canvas_area = canvas_size(sizes, shorter, longer).numpy().prod(axis=1)
-        area = resized_size(sizes, shorter, longer).numpy().prod(axis=1)
-        assert (canvas_area <= 1.08 * area).all()
-
-
-def test_wrong_sides():
-    with pytest.raises(ValueError, match="shorter_side <= longer_side"):
-        list_canvases(800, 600)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "GIF"])
@@ -157,13 +70,9 @@ def test_pad_to_canvas():
     assert padded.sum() == image.sum()
 
 
-def test_preprocess_image(rng):
-    pixels = rng.integers(0, 256, (30, 40, 3), np.uint8)
-    image, size, scale = assert_same_inside_tf_data(
-        lambda encoded: preprocess_image(encoded, 64, 96), encode(pixels)
-    )
-    assert image.shape == (64, 96, 3) and image.dtype == np.float32
-    np.testing.assert_array_equal(size, [64, 85])
-    np.testing.assert_allclose(scale, [64 / 30, 85 / 40], rtol=1e-6)
-    assert (image[:, 85:] == 0).all()
-    np.testing.assert_array_equal(image[:, :85], resize_image(pixels, [64, 85]))
+def test_pad_to_canvas_of_several_images():
+    images = np.arange(48, dtype=np.float32).reshape(2, 2, 4, 3)
+    padded = assert_same_inside_tf_data(pad_to_canvas, images, [3, 4])
+    assert padded.shape == (2, 3, 4, 3)
+    for image, alone in zip(padded, images, strict=True):
+        np.testing.assert_array_equal(image, pad_to_canvas(alone, [3, 4]))

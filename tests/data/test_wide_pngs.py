@@ -1,4 +1,4 @@
-"""PNGs of 16 bits whose values use fewer: found, told, and read by a setting."""
+"""PNGs of 16 bits whose values use fewer: found, reported, and read by a setting."""
 
 import numpy as np
 import pytest
@@ -8,9 +8,10 @@ from PIL import Image
 
 from ehsod_tf.data import build_evaluation_dataset, build_training_dataset, validate
 from ehsod_tf.data.problems import Findings
+from ehsod_tf.data.resizing import Resizing
 from ehsod_tf.data.transforms import decode_image
 
-SIDES = {"shorter_side": 32, "longer_side": 32}
+RESIZING = Resizing(32, 32, png_bits=12)
 
 
 def make_wide(rng, brightest, channels=1):
@@ -81,7 +82,7 @@ def wide_set(make_image_set, rng):
         (20000, 16, None),
     ],
 )
-def test_the_range_is_told(wide_set, brightest, png_bits, words):
+def test_the_range_is_noted(wide_set, brightest, png_bits, words):
     findings = Findings()
     image_set = wide_set(brightest)
     validate(image_set, findings=findings, png_bits=png_bits)
@@ -102,7 +103,7 @@ def test_training_evaluation_and_cache_read_alike(wide_set, tmp_path):
         encoded = tf.io.read_file(path)
         alone[int(image_id)] = decode_image(encoded, 12).numpy().astype(np.float32)
     assert alone[100].max() == 255 and alone[102].max() == 100
-    options = {"batch_size": 1, "png_bits": 12, **SIDES}
+    options = {"batch_size": 1, "resizing": RESIZING}
     training = {**options, "seed": 0, "epochs": 1, "flip": False}
     for dataset in (
         build_evaluation_dataset(image_set, **options),
@@ -113,7 +114,7 @@ def test_training_evaluation_and_cache_read_alike(wide_set, tmp_path):
             expected = alone[int(batch.image_ids[0])]
             np.testing.assert_array_equal(batch.images[0], expected)
     # Another setting is another image in the cache.
-    other = {**training, "png_bits": 16, "cache_dir": tmp_path / "cache"}
+    other = {**training, "resizing": Resizing(32, 32), "cache_dir": tmp_path / "cache"}
     brightest = max(
         float(tf.reduce_max(batch.images))
         for batch in build_training_dataset(image_set, **other)

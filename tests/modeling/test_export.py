@@ -5,6 +5,7 @@ import pytest
 import small_detector
 import tensorflow as tf
 
+from ehsod_tf.data import Resizing
 from ehsod_tf.export import export_saved_model
 
 CLASS_NAMES = tuple("abcdefghij")[: small_detector.NUM_CLASSES]
@@ -17,8 +18,7 @@ def serve(tmp_path_factory):
         small_detector.build_small_detector(),
         path,
         class_names=CLASS_NAMES,
-        shorter_side=64,
-        longer_side=64,
+        resizing=Resizing(64, 64),
     )
     return tf.saved_model.load(path).signatures
 

@@ -1,52 +1,27 @@
-"""Random numbers of the positions of a run, drawn for all of them at once.
+"""Random numbers of the positions of a run, drawn for all of them before it starts.
 
-They are those of ``tf.random.stateless_uniform`` with the seed pair (seed, position),
-to the bit. They are made here in NumPy, before the run, because TensorFlow can only
-make them one by one inside tf.data, where a draw for each image costs time.
+NumPy's Philox counts: its block p, of four numbers, belongs to position p. So the
+numbers of a position depend on it and the seed alone, wherever a run is resumed and
+however long it is. TensorFlow can only make such numbers one by one inside tf.data,
+where a draw for each image costs time.
 """
 
 import numpy as np
 
-# Philox 4x32-10 of Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (2011).
-_MULTIPLIERS = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
-_KEY_STEPS = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
-_ROUNDS = 10
-# With this key TensorFlow makes key and counter out of a seed pair.
-_SEED_KEY = np.uint64(0x3EC8F720), np.uint64(0x02461E29)
-
-_LOW = np.uint64(0xFFFFFFFF)
-_WORD = np.uint64(32)
+# Of a float32 in [0, 1).
+_BITS = 24
 
 
-def draw_uniforms(seed: int, positions: np.ndarray) -> np.ndarray:
-    """Returns [..., 4] float32 in [0, 1) for positions [...].
+def draw_uniforms(seed: int, first: int, count: int) -> np.ndarray:
+    """Returns [count, 4] float32 in [0, 1) for positions `first` and following.
 
     Args:
-        seed: seed of the run.
-        positions: integers >= 0; the draws of each depend on it and the seed alone.
+        seed: seed of the run, of at most 64 bits.
+        first: position of the first row, from 0.
+        count: how many positions.
     """
-    positions = np.asarray(positions).astype(np.uint64)
-    seeds = np.full_like(positions, np.int64(seed).view(np.uint64))
-    pair = (seeds & _LOW, seeds >> _WORD, positions & _LOW, positions >> _WORD)
-    mixed = _philox(pair, _SEED_KEY)
-    zeros = np.zeros_like(positions)
-    words = _philox((zeros, zeros, mixed[2], mixed[3]), mixed[:2])
-    # The low 23 bits are the fraction of a float in [1, 2).
-    fractions = np.stack(words, axis=-1) & np.uint64((1 << 23) - 1)
-    return fractions.astype(np.float32) / np.float32(1 << 23)
-
-
-def _philox(counter, key):
-    """Takes four words of counter and two of key, 32 bits in uint64, to four words."""
-    c0, c1, c2, c3 = counter
-    k0, k1 = key
-    for _ in range(_ROUNDS):
-        p0, p1 = c0 * _MULTIPLIERS[0], c2 * _MULTIPLIERS[1]
-        c0, c1, c2, c3 = (
-            (p1 >> _WORD) ^ c1 ^ k0,
-            p1 & _LOW,
-            (p0 >> _WORD) ^ c3 ^ k1,
-            p0 & _LOW,
-        )
-        k0, k1 = (k0 + _KEY_STEPS[0]) & _LOW, (k1 + _KEY_STEPS[1]) & _LOW
-    return c0, c1, c2, c3
+    generator = np.random.Philox(key=seed % 2**64)
+    generator.advance(first)
+    # Raw words and not `Generator.random`: NumPy promises that these stay the same.
+    words = generator.random_raw((count, 4))
+    return (words >> np.uint64(64 - _BITS)).astype(np.float32) / np.float32(2**_BITS)

@@ -1,21 +1,19 @@
 """From an `ImageSet` to batches: tf.data from end to end.
 
-Pixels are read, decoded, resized, flipped and padded image by image, in parallel, and
-nothing else is done there: beside a small JPEG every further operation costs. What is
-known of the images joins them a whole batch at a time, in `collation`. Augmentation
-that moves pixels is part of the resizing; see `data.augmentation`.
+Pixels are read, decoded, resized, flipped and padded image by image, in parallel, by
+`image_loading`. What is known of the images joins them a whole batch at a time, in
+`collation`. Augmentation that moves pixels is part of the resizing; see
+`data.augmentation`.
 """
 
 import functools
 import os
-from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from ehsod_tf.data.augmentation.settings import Augmentation
-from ehsod_tf.data.augmentation.views import Views, apply_views, cut_view, draw_views
+from ehsod_tf.data.augmentation.views import Views, apply_views, draw_views
 from ehsod_tf.data.input.batch_plan import (
     find_batch_canvases,
     make_batch_plan,
@@ -25,16 +23,15 @@ from ehsod_tf.data.input.batch_plan import (
 from ehsod_tf.data.input.collation import Columns, build_columns, collate
 from ehsod_tf.data.input.draws import draw_uniforms
 from ehsod_tf.data.input.image_cache import ensure_image_cache, read_cached_image
+from ehsod_tf.data.input.image_loading import (
+    list_files,
+    load_image,
+    load_view,
+    pad_image,
+)
 from ehsod_tf.data.input.image_reading import read_image
 from ehsod_tf.data.input.image_streams import draw_by_class, draw_shuffled
-from ehsod_tf.data.transforms import (
-    WIDE_BITS,
-    choose_canvas,
-    flip_image,
-    list_canvases,
-    resize_image,
-    resized_size,
-)
+from ehsod_tf.data.resizing import Resizing
 from ehsod_tf.structures import PRESENT, Batch, ImageSet
 
 
@@ -42,8 +39,7 @@ def build_training_dataset(
     image_set: ImageSet,
     *,
     batch_size: int,
-    shorter_side: int,
-    longer_side: int,
+    resizing: Resizing,
     seed: int,
     epochs: int,
     start_step: int = 0,
@@ -54,7 +50,6 @@ def build_training_dataset(
     host_index: int = 0,
     num_hosts: int = 1,
     cache_dir: str | os.PathLike | None = None,
-    png_bits: int = WIDE_BITS,
 ) -> tf.data.Dataset:
     """Builds the batches of a whole run, from `start_step` on.
 
@@ -65,7 +60,7 @@ def build_training_dataset(
     Args:
         image_set: images, of which `apply_split` has made some weak.
         batch_size: images of all hosts and replicas together.
-        shorter_side, longer_side: see `transforms.resized_size`.
+        resizing: how large images are for the network.
         seed: seed of order, flips and views.
         epochs: the run has ``epochs * count_steps_per_epoch(I, batch_size)`` steps.
         start_step: number of steps already done.
@@ -79,7 +74,6 @@ def build_training_dataset(
             every global batch.
         cache_dir: if given, images are decoded into this folder once, and read from
             there, see `image_cache.ensure_image_cache`.
-        png_bits: see `transforms.decode_image`.
 
     Returns:
         Dataset of `Batch`, B = batch_size / num_hosts. The images of a batch share a
@@ -95,8 +89,7 @@ def build_training_dataset(
     plan = make_training_plan(
         image_set,
         batch_size=batch_size,
-        shorter_side=shorter_side,
-        longer_side=longer_side,
+        resizing=resizing,
         seed=seed,
         epochs=epochs,
         strong_fraction=strong_fraction,
@@ -104,20 +97,21 @@ def build_training_dataset(
     )
     own_rows = select_host_rows(batch_size, host_index, num_hosts)
     files = image_set.paths
-    read = functools.partial(read_image, png_bits=png_bits)
+    read = functools.partial(read_image, png_bits=resizing.png_bits)
     if cache_dir is not None:
-        files = ensure_image_cache(image_set, cache_dir, png_bits)
+        files = ensure_image_cache(image_set, cache_dir, resizing.png_bits)
         read = read_cached_image
-    images = _list_files(image_set, files, shorter_side, longer_side)
+    images = list_files(image_set, files, resizing)
 
     # A position is step * batch_size + row, which no two images of a run share.
-    positions = np.arange(plan.size).reshape(plan.shape)[start_step:, own_rows]
-    uniforms = draw_uniforms(seed, positions)
+    rest = plan[start_step:]
+    uniforms = draw_uniforms(seed, start_step * batch_size, rest.size)
+    uniforms = uniforms.reshape(*rest.shape, uniforms.shape[-1])[:, own_rows]
     flips = (uniforms[..., 0] < 0.5) & flip
-    canvases = _choose_canvases(image_set, shorter_side, longer_side)
-    batch_canvases = find_batch_canvases(plan[start_step:], canvases)
-    indices = plan[start_step:, own_rows]
-    usual_sizes = _resized_sizes(images)
+    canvases = resizing.compute_canvases(image_set.sizes).numpy()
+    batch_canvases = find_batch_canvases(rest, canvases)
+    indices = rest[:, own_rows]
+    usual_sizes = images.resized_sizes
     if augmentation is None:
         views, seen_sizes = (), usual_sizes[indices]
         columns = build_columns(image_set, usual_sizes)
@@ -138,7 +132,7 @@ def build_training_dataset(
     def load(
         index: tf.Tensor, is_flipped: tf.Tensor, missing: tf.Tensor, *view: tf.Tensor
     ) -> tuple[tf.Tensor, ...]:
-        load_pixels = _load_view if view else _load_image
+        load_pixels = load_view if view else load_image
         image = load_pixels(images, index, is_flipped, missing, read, *view)
         return image, index, is_flipped, *view
 
@@ -154,8 +148,7 @@ def make_training_plan(
     image_set: ImageSet,
     *,
     batch_size: int,
-    shorter_side: int,
-    longer_side: int,
+    resizing: Resizing,
     seed: int,
     epochs: int,
     strong_fraction: float | None = None,
@@ -170,7 +163,7 @@ def make_training_plan(
     if class_aware:
         draw = functools.partial(draw_by_class, shows=image_set.image_labels == PRESENT)
     return make_batch_plan(
-        _choose_canvases(image_set, shorter_side, longer_side),
+        resizing.compute_canvases(image_set.sizes).numpy(),
         batch_size,
         epochs,
         seed,
@@ -184,9 +177,7 @@ def build_evaluation_dataset(
     image_set: ImageSet,
     *,
     batch_size: int,
-    shorter_side: int,
-    longer_side: int,
-    png_bits: int = WIDE_BITS,
+    resizing: Resizing,
 ) -> tf.data.Dataset:
     """Builds batches that hold every image once, canvas by canvas.
 
@@ -194,24 +185,24 @@ def build_evaluation_dataset(
         Dataset of `Batch`, B constant: the last batch of each canvas is filled up with
         black images, whose `image_ids` are -1 and whose labels are `UNKNOWN`.
     """
-    images = _list_files(image_set, image_set.paths, shorter_side, longer_side)
-    read = functools.partial(read_image, png_bits=png_bits)
+    images = list_files(image_set, image_set.paths, resizing)
+    read = functools.partial(read_image, png_bits=resizing.png_bits)
     num_images = len(image_set.paths)
-    canvas_of_image = _number_canvases(image_set, shorter_side, longer_side)
-    canvases = np.array(list_canvases(shorter_side, longer_side), np.int32)
+    canvas_of_image = resizing.choose_canvases(image_set.sizes).numpy()
+    canvases = np.array(resizing.list_canvases(), np.int32)
     plan = make_evaluation_plan(canvas_of_image, batch_size)
     # Each batch begins with a real image, whose canvas its fillers take.
     canvas_of_batch = canvas_of_image[plan[:, :1]]
     # A filler has no pixels: all of its canvas is missing.
-    image_sizes = np.concatenate([_resized_sizes(images), np.zeros_like(canvases)])
+    image_sizes = np.concatenate([images.resized_sizes, np.zeros_like(canvases)])
     plan = np.where(plan < 0, num_images + canvas_of_batch, plan)
     missing = canvases[canvas_of_batch] - image_sizes[plan]
 
     def load(index: tf.Tensor, missing: tf.Tensor) -> tuple[tf.Tensor, ...]:
         image = tf.cond(
             index < num_images,
-            lambda: _load_image(images, index, tf.constant(False), missing, read),
-            lambda: _pad(tf.zeros([0, 0, 3], images.dtype), missing),
+            lambda: load_image(images, index, tf.constant(False), missing, read),
+            lambda: pad_image(tf.zeros([0, 0, 3], images.dtype), missing),
         )
         return image, index, False
 
@@ -219,100 +210,8 @@ def build_evaluation_dataset(
         (plan.reshape(-1), missing.reshape(-1, 2))
     )
     dataset = dataset.map(load, tf.data.AUTOTUNE, deterministic=True)
-    columns = build_columns(image_set, _resized_sizes(images), canvases)
+    columns = build_columns(image_set, images.resized_sizes, canvases)
     return _make_batches(dataset, columns, batch_size)
-
-
-class _Images(NamedTuple):
-    """Where the pixels are, and what becomes of them."""
-
-    files: tf.Tensor  # [I] string
-    sizes: tf.Tensor  # [I, 2, 2] int32, the original and the resized (height, width)
-    dtype: tf.DType  # of the canvases; uint8 if no image is resized
-
-
-def _list_files(
-    image_set: ImageSet, files: list[str], shorter_side: int, longer_side: int
-) -> _Images:
-    original = image_set.sizes
-    resized = resized_size(original, shorter_side, longer_side).numpy()
-    # tf.data runs on the host; a column left on a GPU would be copied for each image.
-    with tf.device("/cpu:0"):
-        return _Images(
-            files=tf.constant(files, tf.string),
-            sizes=tf.constant(np.stack([original, resized], axis=1), tf.int32),
-            # Bytes are a quarter of the memory to move.
-            dtype=tf.uint8 if (original == resized).all() else tf.float32,
-        )
-
-
-def _resized_sizes(images: _Images) -> np.ndarray:
-    return images.sizes[:, 1].numpy()
-
-
-def _choose_canvases(
-    image_set: ImageSet, shorter_side: int, longer_side: int
-) -> np.ndarray:
-    """Returns the [I, 2] int32 (height, width) of each image's own canvas."""
-    canvases = np.array(list_canvases(shorter_side, longer_side), np.int32)
-    return canvases[_number_canvases(image_set, shorter_side, longer_side)]
-
-
-def _number_canvases(
-    image_set: ImageSet, shorter_side: int, longer_side: int
-) -> np.ndarray:
-    sizes = tf.constant(image_set.sizes)
-    return choose_canvas(sizes, shorter_side, longer_side).numpy()
-
-
-def _load_image(
-    images: _Images,
-    index: tf.Tensor,
-    is_flipped: tf.Tensor,
-    missing: tf.Tensor,
-    read: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
-) -> tf.Tensor:
-    """Returns the [H, W, 3] canvas of one image, of `images.dtype`.
-
-    Args:
-        missing: [2] int32 rows and columns of the canvas that the image does not fill.
-    """
-    original_size, image_size = tf.unstack(tf.gather(images.sizes, index))
-    image = read(tf.gather(images.files, index), original_size)
-
-    def place(pixels: tf.Tensor) -> tf.Tensor:
-        pixels = tf.cond(is_flipped, lambda: flip_image(pixels), lambda: pixels)
-        return _pad(pixels, missing)
-
-    if images.dtype == tf.uint8:
-        return place(image)
-    return tf.cond(
-        tf.reduce_all(original_size == image_size),
-        lambda: tf.cast(place(image), tf.float32),
-        lambda: place(resize_image(image, image_size)),
-    )
-
-
-def _load_view(
-    images: _Images,
-    index: tf.Tensor,
-    is_flipped: tf.Tensor,
-    missing: tf.Tensor,
-    read: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
-    window: tf.Tensor,
-    size: tf.Tensor,
-) -> tf.Tensor:
-    """Returns the [H, W, 3] float32 canvas of a view of one image, see `Views`."""
-    image = read(tf.gather(images.files, index), tf.gather(images.sizes, index)[0])
-    view = cut_view(image, window, size)
-    view = tf.cond(is_flipped, lambda: flip_image(view), lambda: view)
-    return _pad(view, missing)
-
-
-def _pad(image: tf.Tensor, missing: tf.Tensor) -> tf.Tensor:
-    # [[0, rows], [0, columns], [0, 0]]
-    paddings = tf.pad(missing[:, None], [[0, 1], [1, 0]])
-    return tf.ensure_shape(tf.pad(image, paddings), [None, None, 3])
 
 
 def _make_batches(
