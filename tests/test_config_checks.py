@@ -10,8 +10,7 @@ import re
 import gin
 import pytest
 
-from ehsod_tf import config
-from ehsod_tf.config import load_config
+from ehsod_tf.config import factories, load_config
 from ehsod_tf.errors import ConfigError
 
 CONFIGS = pathlib.Path(__file__).parent.parent / "configs"
@@ -143,12 +142,12 @@ def list_settings(*kinds):
     """(target, parameter) of everything that can be set and is of one of the kinds."""
     return [
         (target, parameter.name)
-        for target in config._PARAMETERS
+        for target in factories.PARAMETERS
         for parameter in inspect.signature(
             gin.get_configurable(target)
         ).parameters.values()
         if parameter.annotation in kinds
-        and parameter.name not in config._GIVEN.get(target, ())
+        and parameter.name not in factories.list_given().get(target, ())
     ]
 
 
@@ -169,7 +168,7 @@ def test_number_must_be_one(target, name, value):
         parameter.name: next(
             sound
             for sound in ((), "x", 1, print)
-            if config._matches(sound, parameter.annotation)
+            if factories.matches(sound, parameter.annotation)
         )
         for parameter in inspect.signature(make).parameters.values()
         if parameter.default is parameter.empty
