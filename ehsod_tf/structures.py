@@ -98,8 +98,8 @@ def list_settled(class_states):
 class Targets(NamedTuple):
     """What is known about the images of a batch.
 
-    There is at least one row of boxes, M >= 1, be it padding: a maximum over the boxes
-    of an image is always defined.
+    There is at least one row of boxes, M >= 1, even if it is padding: a maximum over
+    the boxes of an image is always defined.
 
     Attributes:
         boxes: [B, M, 4] float32. Padding rows, and all rows of a weak image, are 0.

@@ -190,7 +190,7 @@ def assign_anchors(anchors, boxes, image_size, border_anchors=False, low=0.3):
 
 def _lies_inside(anchor, image_size, border_anchors):
     if border_anchors:
-        # Some centres lie on the border exactly, but for float32 corners.
+        # Centres on the very border count as outside, whatever float32 made of corners.
         y, x = ((anchor[axis] + anchor[axis + 2]) / 2 + 1e-3 for axis in (0, 1))
         return y < image_size[0] and x < image_size[1]
     return (

@@ -118,8 +118,8 @@ def test_an_evaluation_set_that_lacks_a_category(make, write_val, class_names):
     np.testing.assert_array_equal(found.evaluation_set.boxes, whole.boxes[kept])
     assert (found.evaluation_set.image_labels[:, ring] == 0).all()
     assert len(set(found.evaluation_set.category_ids)) == 6
-    told = any("has no class called ring" in note for note in findings.notes)
-    assert told == (class_names is not None)
+    is_noted = any("has no class called ring" in note for note in findings.notes)
+    assert is_noted == (class_names is not None)
     # evaluate.py takes them from the checkpoint.
     again = load_evaluation_set(experiment, ALL_CLASSES)
     np.testing.assert_array_equal(again.classes, found.evaluation_set.classes)

@@ -13,7 +13,7 @@ import tensorflow as tf
 from ehsod_tf.structures import ABSENT, PRESENT, UNKNOWN, LossTerm
 
 # Stands for a probability that is 0 whatever the network says, and so has no gradient:
-# any class in an image without proposals, and "not this class" where there is but one.
+# any class in an image without proposals, and "not this class" where there is only one.
 EPSILON = 1e-6
 # Takes an element out of a log-sum-exp. Its gradient is 0, where that of -inf is NaN.
 _LOG_OF_0 = -1e9

@@ -93,8 +93,8 @@ def train(
     Raises:
         ConfigError: a count has the wrong type or range, or the latest checkpoint
             belongs to another model, other settings or epochs of another length.
-        DataError: the data set ends before the run does; no checkpoint is whole; or
-            one cannot be written.
+        DataError: the data set ends before the run does.
+        CheckpointError: no checkpoint is whole, or one cannot be written.
         Interrupted: a `SystemExit`: a signal came.
         NonFiniteLossError: a term or the gradient norm is NaN or infinite, or the loss
             scale has fallen below 1. Names the step, the terms and the images. No

@@ -39,7 +39,7 @@ class BatchNames(NamedTuple):
 def format_batch(
     batch: Batch, logs: Mapping[str, float], step: int, names: BatchNames | None = None
 ) -> str:
-    """Says in the terminal what the page of `write_batch_page` says, but for pictures.
+    """Says in the terminal what the page of `write_batch_page` says, without pictures.
 
     Args:
         batch: `Batch` of arrays.

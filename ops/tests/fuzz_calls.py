@@ -112,7 +112,7 @@ def call_roi_align_grad(rng, library):
     upstream = rng.uniform(
         -1, 1, size=make_shape(rng, [batch, count, size, size, channels])
     )
-    # Sizes that are negative, or huge, or of which the product overflows. None that
+    # Sizes that are negative, or huge, or whose product overflows. None that
     # could be computed, but slowly.
     shapes = [
         [pick(rng, ODD_SIZES) if rng.integers(40) == 0 else size for size in shape]

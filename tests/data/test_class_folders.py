@@ -92,15 +92,15 @@ def test_bad_files(folder):
     findings = Findings()
     found = read_class_folders(folder, findings=findings)
     assert len(found.paths) == 4
-    told = [str(problem) for problem in findings.problems]
-    assert len(told) == 4
+    messages = [str(problem) for problem in findings.problems]
+    assert len(messages) == 4
     for words in (
         "cat/4.png: the file is empty",
         "dog, file '\\udcff.png': ",
         "dog/5.jpg: not an image",
         "images, folder '\\udcff': ",
     ):
-        [line] = [line for line in told if words in line]
+        [line] = [line for line in messages if words in line]
         assert line.isprintable()
 
 

@@ -110,7 +110,7 @@ def test_several_problems_have_a_line_each(make_image_set):
     with pytest.raises(DataError) as error:
         validate(make_image_set([(20, 30)], objects))
     lines = str(error.value).splitlines()
-    assert lines[0] == "12 problems in the data:"
+    assert lines[0] == "all 1 images were left out; 12 problems in the data:"
     assert len(lines) == 12 and lines[-1] == "  and 2 more"
 
 

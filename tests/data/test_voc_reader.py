@@ -191,10 +191,10 @@ def test_bad_lines_of_a_list(write_devkit):
     findings = Findings()
     found = read_voc(folder, "some", findings=findings)
     assert found.image_names == ["1", "2"]
-    told = [(problem.record, problem.message) for problem in findings.problems]
-    assert [record for record, _ in told] == [f"line {n}" for n in (2, 3, 4, 6, 7)]
+    found = [(problem.record, problem.message) for problem in findings.problems]
+    assert [record for record, _ in found] == [f"line {n}" for n in (2, 3, 4, 6, 7)]
     for (_, message), words in zip(
-        told,
+        found,
         ("out of the image folder", "absolute", "twice", "twice", "9000 characters"),
         strict=True,
     ):

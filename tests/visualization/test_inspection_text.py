@@ -48,7 +48,7 @@ def test_bars_are_as_long_as_their_counts(summary):
 
 @pytest.mark.parametrize("count, shown", [(1, 1), (20, 20), (21, 20), (5000, 20)])
 def test_first_problems_are_shown(summary, count, shown):
-    problems = [("file", f"record {i}", "", "bad; mend it") for i in range(count)]
+    problems = [("file", f"record {i}", "", "bad; correct it") for i in range(count)]
     text = format_inspection(summary, problems, [])
     assert re.findall(r"- file, record (\d+): bad", text) == [
         str(i) for i in range(shown)

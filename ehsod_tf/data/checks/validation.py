@@ -7,7 +7,12 @@ import numpy as np
 from ehsod_tf.data.checks.image_checks import check_image_files, find_brightest
 from ehsod_tf.data.columns import select_images
 from ehsod_tf.data.image_files import describe_missing_file
-from ehsod_tf.data.problems import Findings, collects_or_raises, format_problems
+from ehsod_tf.data.problems import (
+    Findings,
+    Problem,
+    collects_or_raises,
+    format_problems,
+)
 from ehsod_tf.data.transforms import WIDE_BITS
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import PRESENT, ImageSet
@@ -61,7 +66,7 @@ def validate(
             f"{format_problems(findings.problems[num_earlier:])}"
         )
     kept = select_images(image_set, is_sound)
-    _require_annotation(kept)
+    _require_annotation(kept, findings.problems[num_earlier:])
     return kept
 
 
@@ -171,7 +176,7 @@ def _note_range(paths: list[str], png_bits: int, findings: Findings) -> None:
         f"{len(paths)} images are PNGs of 16 bits (first: {paths[0]}); the brightest "
         f"value in the {len(looked_at)} looked at is {brightest}, of {bits} bits"
     )
-    # A bit less is but a dark picture.
+    # One bit less is only a dark picture.
     if bits < png_bits - 1:
         findings.note(
             f"{where}: read as {png_bits} bits they are nearly black, at most "
@@ -184,14 +189,15 @@ def _note_range(paths: list[str], png_bits: int, findings: Findings) -> None:
         )
 
 
-def _require_annotation(image_set: ImageSet) -> None:
+def _require_annotation(image_set: ImageSet, problems: list[Problem]) -> None:
     if len(image_set.boxes) or (image_set.image_labels == PRESENT).any():
         return
     names = ", ".join(image_set.class_names)
     raise DataError(
         f"{os.path.dirname(image_set.paths[0])}, {len(image_set.image_names)} images: "
         f"no image is annotated with any class of: {names}; check the annotation file "
-        "and the class list"
+        "and the class list" + (f"; {format_problems(problems)}" if problems else "")
+        # What was left out may have been all that is annotated.
     )
 
 

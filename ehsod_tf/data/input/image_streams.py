@@ -39,7 +39,7 @@ def draw_by_class(
     Args:
         images, length, seed: see `draw_shuffled`.
         shows: [I, K] bool, the classes that each row of the `ImageSet` is known to
-            show, be it by a box or by a tag.
+            show, by a box or by a label.
 
     Returns:
         [length] int64.

@@ -90,7 +90,7 @@ def read_voc(
     ]
     is_sound = np.array([a is not None for a in annotations], bool)
     own_names = sorted(set(num_objects).difference(VOC_CLASSES))
-    # Files none of which can be read say nothing about the class list.
+    # If no file can be read, nothing is known about the class list.
     if is_sound.any():
         check_class_names(class_names, [*VOC_CLASSES, *own_names], list_file, findings)
     is_misspelt = any(find_similar(name, class_names) for name in own_names)

@@ -19,7 +19,7 @@ def write_coco(
     """Writes an image set in the form that `read_coco` reads, labels included.
 
     Read with this `image_dir` and the same class names, the file gives the same
-    columns, but for these: `image_names` become file names relative to `image_dir`; a
+    columns, except these: `image_names` become file names relative to `image_dir`; a
     corner of a box may differ in its last bit, since COCO stores widths; images of
     which nothing at all is known are left out by the reader. Difficult objects become
     crowds.

@@ -19,8 +19,8 @@ def test_it_is_read_with_a_note(case, tmp_path):
     assert len(image_set.boxes) == case.num_boxes
     assert image_set.sizes.tolist() == [[HEIGHT, WIDTH]] * 3
     assert not image_set.ignored.any()
-    told = "\n".join(findings.notes)
+    noted = "\n".join(findings.notes)
     if case.notes is None:
-        assert not told
+        assert not noted
     else:
-        assert re.search(case.notes, told), told
+        assert re.search(case.notes, noted), noted

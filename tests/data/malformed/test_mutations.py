@@ -176,38 +176,38 @@ def test_a_spoilt_file_gives_a_sound_set_or_a_named_error(
 ):
     rng = random.Random(0)
     path, sound = write(tmp_path)
-    num_told = 0
+    num_reported = 0
     for _ in range(NUM_MUTATIONS):
         content = mutate(sound, rng)
         path.write_bytes(content)
-        num_told += assert_read_or_told(read, tmp_path, content)
+        num_reported += assert_read_or_reported(read, tmp_path, content)
     # Mutations that hit nothing, or all of them the same, would test little.
-    assert NUM_MUTATIONS / 4 < num_told
+    assert NUM_MUTATIONS / 4 < num_reported
 
 
-def assert_read_or_told(read, folder, content) -> bool:
+def assert_read_or_reported(read, folder, content) -> bool:
     """Reads strictly and with findings; returns whether anything was wrong."""
     findings = Findings()
     try:
         lenient = read(folder, findings)
     except EhsodError as error:
-        lenient, told = None, str(error)
+        lenient, reported = None, str(error)
     else:
         assert_sound(lenient)
-        told = "\n".join(map(str, findings.problems))
+        reported = "\n".join(map(str, findings.problems))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             strict = read(folder, None)
     except EhsodError as error:
-        assert told, content
-        told += str(error)
+        assert reported, content
+        reported += str(error)
     else:
-        assert not told, content
+        assert not reported, content
         for column, expected in zip(strict, lenient, strict=True):
             np.testing.assert_array_equal(column, expected)
-    assert is_plain_text(told.replace("\n", "")), content
-    return bool(told)
+    assert is_plain_text(reported.replace("\n", "")), content
+    return bool(reported)
 
 
 def assert_sound(image_set):
