@@ -42,7 +42,7 @@ def inspect(
                 image_set, data.read_split(split_file), findings=findings
             )
         summary = data.summarize(image_set)
-        # Images that were left out for want of an annotation are images too.
+        # Images that were left out because nothing is known of them are images too.
         summary = summary._replace(
             num_unlabelled=summary.num_unlabelled + sum(findings.unannotated.values())
         )

@@ -27,7 +27,7 @@ GROUPS: dict[str, dict[str, Verb]] = {
             flags.add_none,
         ),
         "download": Verb(
-            "fetch a public data set; goes on where it broke off",
+            "fetch a public data set; goes on where it stopped",
             "ehsod download voc2007 --data_dir datasets/voc",
             data_sets.download,
             flags.add_download,

@@ -28,7 +28,7 @@ def require_utf8(path: str, content: bytes | None = None) -> None:
 
     Args:
         path: of the file.
-        content: its bytes, read anew if not given.
+        content: its bytes, read again if not given.
     """
     content = _read_bytes(path) if content is None else content
     for mark, name in _MARKS:

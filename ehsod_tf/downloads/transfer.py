@@ -20,7 +20,7 @@ _PAUSE_SECONDS = 2.0
 
 
 class _Interrupted(Exception):
-    """The transfer broke off; another attempt may go on."""
+    """The transfer stopped early; another attempt may go on."""
 
 
 def fetch(url: str, md5: str, path: str) -> None:
@@ -74,7 +74,7 @@ def receive(url: str, part: str) -> None:
             most_bytes = max(most_bytes, _count_bytes(part))
             if failures == _ATTEMPTS:
                 raise DataError(
-                    f"{url}: no connection, or it broke off ({error}); check the "
+                    f"{url}: no connection, or it was cut ({error}); check the "
                     "network and run the same command again: it goes on where it "
                     "stopped"
                 ) from error
@@ -105,7 +105,7 @@ def _receive_rest(url, part):
                 " look whether the data set has moved"
             )
         else:
-            # A server that knows nothing of ranges sends everything anew.
+            # A server that knows nothing of ranges sends everything again.
             offset = 0
         _write_body(response, part, offset)
 

@@ -115,7 +115,7 @@ class Cascade(layers.Layer):
             pyramid: {2..5: [B, H_l, W_l, C]}.
             proposals: `Proposals` of N boxes.
             image_sizes: [B, 2] int32.
-            targets: `Targets` in training: regions are sampled afresh at every stage.
+            targets: `Targets` in training: regions are sampled again at every stage.
                 None at test time: every stage sees all N boxes.
             seeds: [B] int64, in training.
         """

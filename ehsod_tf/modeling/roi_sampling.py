@@ -49,7 +49,7 @@ def sample_rois(
     this stage's IoU, and `num_rois` are drawn at random. Weak images: the first
     `num_rois` valid candidates, which come best first.
 
-    The paper leaves open whether ground truth is appended afresh at every stage; it is:
+    The paper leaves open whether ground truth is appended again at every stage; it is:
     otherwise the later stages see almost no positives early on, predict background
     everywhere, and the averaged logits find nothing.
 

@@ -50,7 +50,7 @@ class Evaluator:
 
     Args:
         experiment: the settings.
-        model: the detector, whose weights are read anew at each call.
+        model: the detector, whose weights are read again at each call.
         run_data: the evaluation images, and those to measure the teacher by.
         model_dir: the run folder, which gets the figures and the detections.
 

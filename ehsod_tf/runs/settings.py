@@ -57,7 +57,7 @@ class Experiment:
         strong_fraction: fixed share of strong images in every batch, or None for one
             natural shuffle.
         class_aware: the classes take turns in giving the training images.
-        image_cache: folder for the decoded training images, or None to decode anew.
+        image_cache: folder for the decoded training images, or None to decode again.
         shorter_side, longer_side: image size in pixels, see `data.Resizing`.
         flip: mirror training images at random.
         augmentation: makes a `data.Augmentation`, which changes training images

@@ -77,7 +77,7 @@ def _has_same_classes(path, record, class_names):
     if stored is None:
         logging.warning(
             "%s does not say which classes its run had: the layers that depend on the "
-            "classes start anew",
+            "classes start from random weights",
             path,
         )
         return False

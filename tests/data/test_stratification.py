@@ -19,7 +19,7 @@ def labels():
 
 
 def _order_obviously(labels, num_images):
-    """The rule word by word, with fractions summed anew at each step."""
+    """The rule word by word, with fractions summed again at each step."""
     order = []
     totals = labels.sum(axis=0)
 

@@ -58,7 +58,7 @@ def assert_same_columns(first, second):
 
 
 def change(path, number, edit):
-    """Writes a file anew with record `number` edited."""
+    """Writes a file again with record `number` edited."""
     records = [r.numpy() for r in tf.data.TFRecordDataset(os.fspath(path))]
     example = tf.train.Example.FromString(records[number - 1])
     edit(example.features.feature)

@@ -241,7 +241,7 @@ def test_history_csv_equals_the_history(tmp_path):
 
 
 def test_a_repeated_epoch_has_one_row(tmp_path):
-    """The second run starts anew from epoch 2, as after the loss of a checkpoint."""
+    """The second run starts again from epoch 2, as after the loss of a checkpoint."""
     path = tmp_path / "history.csv"
     run(tmp_path, HistoryCsv(path), epochs=3)
     before = read_table(path)

@@ -141,6 +141,6 @@ def test_a_run_has_checkpoints_as_soon_as_one_is_saved(tmp_path):
     assert not has_checkpoints(tmp_path / "checkpoints")
     save(make_model(), tmp_path, ("cat", "dog"))
     assert has_checkpoints(tmp_path / "checkpoints")
-    # One that is damaged stops the run later on; it must not begin anew before.
+    # One that is damaged stops the run later on; it must not begin again before.
     os.remove(tmp_path / "checkpoints" / "step-4" / "manifest.json")
     assert has_checkpoints(tmp_path / "checkpoints")

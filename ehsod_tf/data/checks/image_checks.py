@@ -234,7 +234,7 @@ def _check_bmp(header: Header, head: bytes, file_size: int) -> None:
     if file_size != expected:
         raise DataError(
             f"the file has {file_size} bytes where its header promises {expected}; "
-            "fetch or write it anew"
+            "fetch or write it again"
         )
 
 
@@ -254,7 +254,7 @@ def _decode(path: str, height: int, width: int) -> None:
         reason = re.sub(r"\{\{.*?\}\}|\[Op:.*", "", error.message).strip(" .")
         raise DataError(
             "the file is truncated or damaged, or of a kind that is not read: its "
-            f"pixels cannot be decoded ({reason}); fetch it anew or "
+            f"pixels cannot be decoded ({reason}); fetch it again or "
             "convert it"
         ) from error
     if tuple(image.shape[:2]) != (height, width):

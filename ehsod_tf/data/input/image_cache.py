@@ -30,11 +30,11 @@ def ensure_image_cache(
 ) -> list[str]:
     """Decodes every image that the folder does not hold yet, several at a time.
 
-    A stored image goes by a hash of the file's absolute path, its size and time of last
-    change, and the version of TensorFlow that decoded it. So a file that was changed is
-    decoded anew; what was stored of it before is never read again, but stays on disk.
-    Several sets and several runs, also at the same time, may share a folder. A stored
-    image appears under its name only once it is complete.
+    A stored image is named by a hash of the file's absolute path, its size and time of
+    last change, and the version of TensorFlow that decoded it. So a file that was
+    changed is decoded again; what was stored of it before is not read any more, but
+    stays on disk. Several sets and several runs, also at the same time, may share a
+    folder. A stored image appears under its name only once it is complete.
 
     Args:
         image_set: the images.

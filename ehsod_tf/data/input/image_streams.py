@@ -33,7 +33,7 @@ def draw_by_class(
     """Lets the classes take turns, so that rare ones come as often as frequent ones.
 
     In each round every class that any of the images shows has one turn, in a random
-    order, and takes the next image of its own shuffled list (shuffled anew whenever it
+    order, and takes the next image of its own shuffled list (shuffled again whenever it
     has run out). The images that show no class have one turn together.
 
     Args:

@@ -188,7 +188,7 @@ def _note_oddities(annotations: np.ndarray, path: str, findings: Findings) -> No
         # A detection matched with object 0 counts as matched with none there.
         findings.note(
             f"{path}: annotation ids begin at 0, which COCO's own tools miscount; here "
-            "objects are numbered anew"
+            "objects are numbered again"
         )
     num_nulls = int(annotations["has_null"].sum())
     if num_nulls:

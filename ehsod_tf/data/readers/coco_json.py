@@ -84,14 +84,14 @@ def load_coco_json(path: str) -> dict[str, list]:
     """
     text = _read_text(path, cut_outlines=True)
     if not text.strip():
-        raise DataError(f"{path}: the annotation file is empty; write or fetch it anew")
+        raise DataError(f"{path}: the file is empty; write or fetch it again")
     try:
         content = json.loads(text, object_pairs_hook=_trim)
     except json.JSONDecodeError as error:
         require_utf8(path)
         raise DataError(
             f"{path}{_locate_fault(path)}: not valid JSON ({error.msg}); write or "
-            "fetch the file anew"
+            "fetch the file again"
         ) from error
     except _RepeatedKeyError as error:
         raise DataError(
@@ -100,7 +100,7 @@ def load_coco_json(path: str) -> dict[str, list]:
     # A number of thousands of digits; brackets nested thousands deep.
     except (ValueError, RecursionError) as error:
         raise DataError(
-            f"{path}: not a file of annotations ({error}); write or fetch it anew"
+            f"{path}: not a file of annotations ({error}); write or fetch it again"
         ) from error
     _require_lists(content, path)
     content["annotations"] = list(map(_to_packed, content["annotations"]))

@@ -67,7 +67,7 @@ def read_annotation(
         findings.add(path, "", "", str(error))
         return None
     if root.tag != "annotation":
-        message = f"begins with <{shorten(root.tag)}>, not <annotation>; write it anew"
+        message = f"begins with <{shorten(root.tag)}>, not <annotation>; correct it"
         findings.add(path, "", "", message)
         return None
     size = _read_size(root, path, findings)

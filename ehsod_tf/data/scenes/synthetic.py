@@ -29,7 +29,7 @@ SCENE_CLASSES = SHAPES
 
 # Written last, so that it also says that the set is complete.
 _MARKER = "synthetic_scenes.json"
-# Raised whenever the pictures change, so that an older set is rendered anew.
+# Raised whenever the pictures change, so that an older set is rendered again.
 _VERSION = 1
 
 _MAX_OBJECTS = 5

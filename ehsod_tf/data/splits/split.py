@@ -157,7 +157,7 @@ def read_split(path: str | os.PathLike) -> Split:
             content = json.load(file)
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(
-            f"{path}: the split cannot be read ({error}); write it anew"
+            f"{path}: the split cannot be read ({error}); write it again"
         ) from error
     # Types and not isinstance(): in Python True is an int.
     kinds = {
@@ -171,7 +171,7 @@ def read_split(path: str | os.PathLike) -> Split:
     for field, field_kinds in kinds.items():
         has_field = isinstance(content, dict) and field in content
         if not has_field or type(content[field]) not in field_kinds:
-            raise DataError(f"{path}, {field}: missing or malformed; write it anew")
+            raise DataError(f"{path}, {field}: missing or malformed; write it again")
     if not 0 < content["percent"] <= 100:
         raise DataError(
             f"{path}, percent: {content['percent']} is not above 0 and at most 100; "

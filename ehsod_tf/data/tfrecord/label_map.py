@@ -77,7 +77,7 @@ def read_label_map(path: str | os.PathLike) -> dict[int, str]:
         items = text_format.Parse(text, _LabelMap(), allow_unknown_field=True).item
     except text_format.ParseError as error:
         raise DataError(
-            f"{path}: no label map can be read ({error}); write it anew"
+            f"{path}: no label map can be read ({error}); write it again"
         ) from error
     names: dict[int, str] = {}
     for number, item in enumerate(items, start=1):
@@ -89,5 +89,5 @@ def read_label_map(path: str | os.PathLike) -> dict[int, str]:
             )
         names[item.id] = name
     if not names:
-        raise DataError(f"{path}: the label map is empty; write it anew")
+        raise DataError(f"{path}: the label map is empty; write it again")
     return names

@@ -70,7 +70,7 @@ def parse_record(
     try:
         features = tf.train.Example.FromString(content).features.feature
     except DecodeError:
-        raise RecordError("", "not a tf.train.Example; write the file anew") from None
+        raise RecordError("", "not a tf.train.Example; write the file again") from None
     name = _read_name(features)
     source_id = _read_one(features, "image/source_id", "bytes").decode(errors="replace")
     is_number = source_id.isdecimal() and len(source_id) <= 18
@@ -109,14 +109,14 @@ def _read(features, key: str, kind: str) -> list:
     found = feature.WhichOneof("kind")
     values = getattr(feature, found).value if found else []
     if len(values) and found != f"{kind}_list":
-        raise RecordError(key, f"holds a {found}, not a {kind}_list; write it anew")
+        raise RecordError(key, f"holds a {found}, not a {kind}_list; write it again")
     return values
 
 
 def _read_one(features, key: str, kind: str):
     values = _read(features, key, kind)
     if len(values) != 1:
-        raise RecordError(key, f"holds {len(values)} values, not one; write it anew")
+        raise RecordError(key, f"holds {len(values)} values, not one; write it again")
     return values[0]
 
 
@@ -136,7 +136,7 @@ def _read_encoded(features) -> bytes:
     key = "image/key/sha256"
     stated = _read(features, key, "bytes")
     if len(stated) and [hashlib.sha256(encoded).hexdigest().encode()] != list(stated):
-        raise RecordError(key, "the image does not have this sum; write the file anew")
+        raise RecordError(key, "the image does not have this sum; write the file again")
     return encoded
 
 
@@ -185,7 +185,7 @@ def _read_column(features, name: str, kind: str, count: int) -> np.ndarray:
     values = np.array(_read(features, key, kind))
     if len(values) != count:
         raise RecordError(
-            key, f"{len(values)} values for {count} objects; write the file anew"
+            key, f"{len(values)} values for {count} objects; write the file again"
         )
     return values
 

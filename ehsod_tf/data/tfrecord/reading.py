@@ -140,7 +140,7 @@ def _iterate(path: str, findings: Findings) -> Iterator[tuple[int, bytes]]:
         except tf.errors.OpError:
             message = (
                 "the file is damaged here, and what follows cannot be read; write or "
-                "fetch the file anew"
+                "fetch the file again"
             )
             findings.add(path, f"record {number}", "", message)
             return
