@@ -9,9 +9,8 @@ from collections.abc import Callable
 import gin
 
 from ehsod_tf import data, errors, modeling, training
-from ehsod_tf.config import readers
+from ehsod_tf.config import export_readers, readers
 from ehsod_tf.errors import ConfigError, EhsodError
-from ehsod_tf.runs import exports
 from ehsod_tf.runs.settings import Experiment
 
 # What can be set, by the name of the target; filled by `register`.
@@ -122,15 +121,10 @@ def hide_gin(target: Callable) -> Callable:
 for _target in (
     Experiment,
     modeling.build_model,
-    readers.read_coco,
-    readers.read_voc,
-    readers.read_label_csv,
-    readers.read_class_folders,
-    readers.read_tfrecords,
-    *exports.READERS.values(),
+    *readers.READERS,
+    *export_readers.READERS,
     data.Augmentation,
     data.read_mixture,
-    readers.read_synthetic_scenes,
     modeling.build_hub_backbone,
     modeling.build_keras_cv_backbone,
     modeling.build_resnet,

@@ -124,3 +124,13 @@ def _require_published(data_dir: str, path: str, published_as: str | None) -> No
             f"{os.path.join(data_dir, path)}: not found; fetch the data set with "
             f"'ehsod download {published_as} --data_dir {data_dir}', or set --data_dir"
         )
+
+
+READERS = (
+    read_coco,
+    read_voc,
+    read_label_csv,
+    read_class_folders,
+    read_tfrecords,
+    read_synthetic_scenes,
+)

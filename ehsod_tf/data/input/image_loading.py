@@ -28,8 +28,10 @@ class ImageFiles(NamedTuple):
         return self.sizes[:, 1].numpy()
 
 
-def list_files(image_set: ImageSet, files: list[str], resizing: Resizing) -> ImageFiles:
-    """Lists the `files` that hold the images of a set, be they the originals or not."""
+def locate_images(
+    image_set: ImageSet, files: list[str], resizing: Resizing
+) -> ImageFiles:
+    """Lists the `files` that hold the images of a set, originals or copies of these."""
     original = image_set.sizes
     resized = resizing.compute_sizes(original).numpy()
     # tf.data runs on the host; a column left on a GPU would be copied for each image.

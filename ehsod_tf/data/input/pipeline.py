@@ -24,9 +24,9 @@ from ehsod_tf.data.input.collation import Columns, build_columns, collate
 from ehsod_tf.data.input.draws import draw_uniforms
 from ehsod_tf.data.input.image_cache import ensure_image_cache, read_cached_image
 from ehsod_tf.data.input.image_loading import (
-    list_files,
     load_image,
     load_view,
+    locate_images,
     pad_image,
 )
 from ehsod_tf.data.input.image_reading import read_image
@@ -101,7 +101,7 @@ def build_training_dataset(
     if cache_dir is not None:
         files = ensure_image_cache(image_set, cache_dir, resizing.png_bits)
         read = read_cached_image
-    images = list_files(image_set, files, resizing)
+    images = locate_images(image_set, files, resizing)
 
     # A position is step * batch_size + row, which no two images of a run share.
     rest = plan[start_step:]
@@ -185,7 +185,7 @@ def build_evaluation_dataset(
         Dataset of `Batch`, B constant: the last batch of each canvas is filled up with
         black images, whose `image_ids` are -1 and whose labels are `UNKNOWN`.
     """
-    images = list_files(image_set, image_set.paths, resizing)
+    images = locate_images(image_set, image_set.paths, resizing)
     read = functools.partial(read_image, png_bits=resizing.png_bits)
     num_images = len(image_set.paths)
     canvas_of_image = resizing.choose_canvases(image_set.sizes).numpy()

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 from ehsod_tf.data import label_states
 from ehsod_tf.data.image_files import is_plain_text
 from ehsod_tf.data.label_states import name_first
-from ehsod_tf.data.problems import Findings
+from ehsod_tf.data.problems import Findings, collects_or_raises
 from ehsod_tf.data.readers.annotated_images import (
     AnnotatedImage,
     NamedBox,
@@ -29,6 +29,7 @@ from ehsod_tf.errors import DataError, require_choice
 from ehsod_tf.structures import ImageSet
 
 
+@collects_or_raises
 def read_cvat(
     annotation_file: str | os.PathLike,
     image_dir: str | os.PathLike | None = None,
@@ -37,7 +38,7 @@ def read_cvat(
     occluded: str = "objects",
     unlisted: str = "absent",
     unannotated: str = "leave_out",
-    findings: Findings | None = None,
+    findings: Findings,
 ) -> ImageSet:
     """Reads "CVAT for images 1.1"; an image with shapes is strong, one with tags weak.
 
@@ -68,27 +69,23 @@ def read_cvat(
     """
     label_states.require_reading_choices(unlisted, unannotated)
     require_choice("occluded", occluded, ("objects", "ignored"))
-    found = Findings() if findings is None else findings
     path = os.fspath(annotation_file)
     root = _parse(path)
     if image_dir is None:
         beside = os.path.dirname(os.path.abspath(path))
         image_dir = os.path.join(beside, "images")
         image_dir = image_dir if os.path.isdir(image_dir) else beside
-    reader = _Reader(path, root, occluded == "ignored", found)
+    reader = _Reader(path, root, occluded == "ignored", findings)
     images = reader.read_images(os.fspath(image_dir))
-    image_set = assemble_annotated_images(
+    return assemble_annotated_images(
         images,
         reader.labels,
         class_names=class_names,
         source=path,
         unannotated=unannotated,
         unlisted=unlisted,
-        findings=found,
+        findings=findings,
     )
-    if findings is None:
-        found.settle()
-    return image_set
 
 
 def _parse(path: str) -> ElementTree.Element:

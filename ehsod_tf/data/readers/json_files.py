@@ -21,7 +21,7 @@ def load_json(path: str) -> object:
     except json.JSONDecodeError as error:
         raise DataError(
             f"{path}, line {error.lineno}, column {error.colno}: not valid JSON "
-            f"({error.msg}); write or fetch the file anew"
+            f"({error.msg}); write or fetch the file again"
         ) from error
     except _RepeatedKeyError as error:
         raise DataError(
@@ -30,7 +30,7 @@ def load_json(path: str) -> object:
     # A number of thousands of digits; brackets nested thousands deep.
     except (ValueError, RecursionError) as error:
         raise DataError(
-            f"{path}: not a file of annotations ({error}); write or fetch it anew"
+            f"{path}: not a file of annotations ({error}); write or fetch it again"
         ) from error
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ehsod_tf.data import label_states
 from ehsod_tf.data.label_states import name_first
-from ehsod_tf.data.problems import Findings
+from ehsod_tf.data.problems import Findings, collects_or_raises
 from ehsod_tf.data.readers.annotated_images import (
     AnnotatedImage,
     assemble_annotated_images,
@@ -45,6 +45,7 @@ class _Task(NamedTuple):
     is_sound: bool
 
 
+@collects_or_raises
 def read_label_studio(
     json_file: str | os.PathLike,
     image_dir: str | os.PathLike,
@@ -52,7 +53,7 @@ def read_label_studio(
     class_names: tuple[str, ...] | None = None,
     unlisted: str = "absent",
     unannotated: str = "leave_out",
-    findings: Findings | None = None,
+    findings: Findings,
 ) -> ImageSet:
     """Reads the export "JSON"; a task with regions is strong, one with choices weak.
 
@@ -83,26 +84,24 @@ def read_label_studio(
         ConfigError: `unlisted` or `unannotated` is not one of its choices.
     """
     label_states.require_reading_choices(unlisted, unannotated)
-    found = Findings() if findings is None else findings
     path, image_dir = os.fspath(json_file), os.fspath(image_dir)
-    tasks = _read_tasks(path, FileIndex(list_image_files(image_dir, found)), found)
+    tasks = _read_tasks(
+        path, FileIndex(list_image_files(image_dir, findings)), findings
+    )
     boxing = any(task.results.objects for task in tasks if task.results)
     images = [_describe(task, image_dir, boxing) for task in tasks]
     names = {item.class_name for image in images for item in image.objects}
     names |= {name for image in images for name in image.labels}
-    _note_oddities(tasks, boxing, path, found)
-    image_set = assemble_annotated_images(
+    _note_oddities(tasks, boxing, path, findings)
+    return assemble_annotated_images(
         images,
         sorted(names),
         class_names=class_names,
         source=path,
         unannotated=unannotated,
         unlisted=unlisted,
-        findings=found,
+        findings=findings,
     )
-    if findings is None:
-        found.settle()
-    return image_set
 
 
 def _read_tasks(path: str, index: FileIndex, findings: Findings) -> list[_Task]:

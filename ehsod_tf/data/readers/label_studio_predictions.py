@@ -3,7 +3,7 @@
 import os
 
 from ehsod_tf.data.label_states import name_first
-from ehsod_tf.data.problems import Findings
+from ehsod_tf.data.problems import Findings, collects_or_raises
 from ehsod_tf.data.readers.image_folder import FileIndex, list_image_files
 from ehsod_tf.data.readers.json_files import load_json, to_number
 from ehsod_tf.data.readers.label_studio_addresses import find_address, locate_image
@@ -11,11 +11,12 @@ from ehsod_tf.data.readers.label_studio_results import ResultError, read_results
 from ehsod_tf.errors import DataError
 
 
+@collects_or_raises
 def read_predictions(
     json_file: str | os.PathLike,
     image_dir: str | os.PathLike,
     *,
-    findings: Findings | None = None,
+    findings: Findings,
 ) -> list[dict]:
     """Reads the predictions of tasks as records of COCO results.
 
@@ -32,9 +33,8 @@ def read_predictions(
         DataError: the file cannot be read, or has no prediction; without `findings`,
             also any problem of a single task.
     """
-    found = Findings() if findings is None else findings
     path = os.fspath(json_file)
-    index = FileIndex(list_image_files(os.fspath(image_dir), found))
+    index = FileIndex(list_image_files(os.fspath(image_dir), findings))
     content = load_json(path)
     if not isinstance(content, list):
         raise DataError(f"{path}: not a list of tasks; export the project as 'JSON'")
@@ -55,14 +55,12 @@ def read_predictions(
         except ResultError as error:
             within, field, message = error.args
             place = ", ".join(part for part in (place, within) if part)
-            found.add(path, place, field, message)
+            findings.add(path, place, field, message)
     if nowhere:
-        found.note(
+        findings.note(
             f"{path}: the images of {len(nowhere)} tasks with predictions are not in "
             f"{os.fspath(image_dir)} ({name_first(nowhere)})"
         )
-    if findings is None:
-        found.settle()
     if not records:
         raise DataError(f"{path}: no task has a prediction with a region")
     return records

@@ -182,5 +182,5 @@ def _read_field(value: dict, field: str, number: int) -> float:
 
 def _require_size(size: tuple[int, int], number: int) -> None:
     if not all(size):
-        message = "is missing, but the box is in percent of it; export the file anew"
+        message = "is missing, but the box is in percent of it; export the file again"
         raise ResultError(f"result {number}", "original_width", message)

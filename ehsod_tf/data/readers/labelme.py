@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ehsod_tf.data import label_states
 from ehsod_tf.data.image_files import IMAGE_EXTENSIONS, is_plain_text
 from ehsod_tf.data.label_states import name_first
-from ehsod_tf.data.problems import Findings
+from ehsod_tf.data.problems import Findings, collects_or_raises
 from ehsod_tf.data.readers.annotated_images import (
     AnnotatedImage,
     NamedBox,
@@ -56,6 +56,7 @@ class _Content(NamedTuple):
     size: tuple[int, int]
 
 
+@collects_or_raises
 def read_labelme(
     data_dir: str | os.PathLike,
     unpack_dir: str | os.PathLike | None = None,
@@ -63,7 +64,7 @@ def read_labelme(
     class_names: tuple[str, ...] | None = None,
     unlisted: str = "absent",
     unannotated: str = "leave_out",
-    findings: Findings | None = None,
+    findings: Findings,
 ) -> ImageSet:
     """Reads a folder of JSON files; one with shapes is strong, one with flags weak.
 
@@ -91,14 +92,13 @@ def read_labelme(
         ConfigError: `unlisted` or `unannotated` is not one of its choices.
     """
     label_states.require_reading_choices(unlisted, unannotated)
-    found = Findings() if findings is None else findings
     data_dir = os.fspath(data_dir)
-    names = list_image_files(data_dir, found)
+    names = list_image_files(data_dir, findings)
     index, others = FileIndex(names), Counter()
-    unpacked = EmbeddedImages(unpack_dir, found)
+    unpacked = EmbeddedImages(unpack_dir, findings)
     images = [
-        _read_image(file, data_dir, index, unpacked, others, found)
-        for file in _read_files(data_dir, found)
+        _read_image(file, data_dir, index, unpacked, others, findings)
+        for file in _read_files(data_dir, findings)
     ]
     taken = {image.name for image in images}
     images += [
@@ -110,20 +110,17 @@ def read_labelme(
     ]
     known = {item.class_name for image in images for item in image.objects}
     known |= {name for image in images for name in image.labels}
-    note_shapes_left_out(others, data_dir, found)
+    note_shapes_left_out(others, data_dir, findings)
     unpacked.note(data_dir)
-    image_set = assemble_annotated_images(
+    return assemble_annotated_images(
         images,
         sorted(known),
         class_names=class_names,
         source=data_dir,
         unannotated=unannotated,
         unlisted=unlisted,
-        findings=found,
+        findings=findings,
     )
-    if findings is None:
-        found.settle()
-    return image_set
 
 
 def _read_files(data_dir: str, findings: Findings) -> Iterable[_File]:

@@ -5,7 +5,7 @@ import os
 import numpy as np
 
 from ehsod_tf.data import label_states
-from ehsod_tf.data.problems import Findings
+from ehsod_tf.data.problems import Findings, collects_or_raises
 from ehsod_tf.data.readers.coco import build_image_set
 from ehsod_tf.data.readers.coco_json import ANNOTATION_DTYPE, load_coco_json
 from ehsod_tf.data.spelling import suggest
@@ -15,13 +15,14 @@ from ehsod_tf.structures import ImageSet
 ANNOTATION_FILE = "_annotations.coco.json"
 
 
+@collects_or_raises
 def read_roboflow(
     export_dir: str | os.PathLike,
     subset: str = "train",
     *,
     class_names: tuple[str, ...] | None = None,
     unannotated: str = "leave_out",
-    findings: Findings | None = None,
+    findings: Findings,
 ) -> ImageSet:
     """Reads ``export_dir/subset/_annotations.coco.json`` and the images beside it.
 
@@ -39,15 +40,11 @@ def read_roboflow(
         ConfigError: `unannotated` is neither of the two.
     """
     label_states.require_reading_choices(unannotated=unannotated)
-    found = Findings() if findings is None else findings
     folder = _find_subset(os.fspath(export_dir), subset)
     path = os.path.join(folder, ANNOTATION_FILE)
     content = load_coco_json(path)
-    _leave_root_out(content, path, class_names, found)
-    image_set = build_image_set(content, path, folder, class_names, unannotated, found)
-    if findings is None:
-        found.settle()
-    return image_set
+    _leave_root_out(content, path, class_names, findings)
+    return build_image_set(content, path, folder, class_names, unannotated, findings)
 
 
 def _find_subset(export_dir: str, subset: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from ehsod_tf.data import label_states
 from ehsod_tf.data.image_files import IMAGE_EXTENSIONS
 from ehsod_tf.data.label_states import name_first
-from ehsod_tf.data.problems import Findings
+from ehsod_tf.data.problems import Findings, collects_or_raises
 from ehsod_tf.data.readers.annotated_images import (
     AnnotatedImage,
     NamedBox,
@@ -31,12 +31,13 @@ _ANNOTATION_FOLDERS = ("annotations", "annotation", "xml", "labels")
 _IMAGE_FOLDERS = ("images", "jpegimages", "image")
 
 
+@collects_or_raises
 def read_voc_xml(
     data_dir: str | os.PathLike,
     *,
     class_names: tuple[str, ...] | None = None,
     unannotated: str = "leave_out",
-    findings: Findings | None = None,
+    findings: Findings,
 ) -> ImageSet:
     """Reads XML files and images side by side, or in two folders beside each other.
 
@@ -59,31 +60,27 @@ def read_voc_xml(
         ConfigError: `unannotated` is neither of the two.
     """
     label_states.require_reading_choices(unannotated=unannotated)
-    found = Findings() if findings is None else findings
     data_dir = os.fspath(data_dir)
     xml_dir, image_dir = _find_folders(data_dir)
-    xml_names = list_files(xml_dir, ".xml", found)
-    if not xml_names and not found.problems:
+    xml_names = list_files(xml_dir, ".xml", findings)
+    if not xml_names and not findings.problems:
         raise DataError(f"{xml_dir}: holds no XML file; check the folder")
-    image_names = list_image_files(image_dir, found)
+    image_names = list_image_files(image_dir, findings)
     annotations = {
-        name: read_annotation(os.path.join(xml_dir, name), refuse_blank_class, found)
+        name: read_annotation(os.path.join(xml_dir, name), refuse_blank_class, findings)
         for name in xml_names
     }
-    images = _pair(annotations, image_names, xml_dir, image_dir, found)
+    images = _pair(annotations, image_names, xml_dir, image_dir, findings)
     objects = [item for a in annotations.values() if a for item in a.objects]
-    note_unspecified(objects, xml_dir, found)
-    image_set = assemble_annotated_images(
+    note_unspecified(objects, xml_dir, findings)
+    return assemble_annotated_images(
         images,
         sorted({item.name for item in objects}),
         class_names=class_names,
         source=xml_dir,
         unannotated=unannotated,
-        findings=found,
+        findings=findings,
     )
-    if findings is None:
-        found.settle()
-    return image_set
 
 
 def _find_folders(data_dir: str) -> tuple[str, str]:

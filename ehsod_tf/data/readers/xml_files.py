@@ -44,7 +44,7 @@ def parse_xml(
     # LookupError and ValueError: an encoding that is unknown or not supported.
     except (ElementTree.ParseError, LookupError, ValueError, RecursionError) as error:
         raise DataError(
-            f"not valid XML ({shorten(str(error))}); write or fetch the file anew"
+            f"not valid XML ({shorten(str(error))}); write or fetch the file again"
         ) from error
 
 

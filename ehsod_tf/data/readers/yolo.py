@@ -8,7 +8,7 @@ import numpy as np
 from ehsod_tf.data import label_states
 from ehsod_tf.data.columns import BoxColumns
 from ehsod_tf.data.image_files import derive_image_id, is_plain_text
-from ehsod_tf.data.problems import Findings
+from ehsod_tf.data.problems import Findings, collects_or_raises
 from ehsod_tf.data.readers.annotated_images import choose_classes, note_flat_boxes
 from ehsod_tf.data.readers.missing_sizes import fill_missing_sizes
 from ehsod_tf.data.readers.supervision import ImageTable, supervise
@@ -26,13 +26,14 @@ from ehsod_tf.structures import UNKNOWN, ImageSet
 DECIMALS = 6
 
 
+@collects_or_raises
 def read_yolo(
     data_yaml: str | os.PathLike,
     subset: str = "train",
     *,
     class_names: tuple[str, ...] | None = None,
     unannotated: str = "leave_out",
-    findings: Findings | None = None,
+    findings: Findings,
 ) -> ImageSet:
     """Reads a subset; sizes come from the image headers.
 
@@ -59,18 +60,17 @@ def read_yolo(
         ConfigError: `unannotated` is neither of the two.
     """
     label_states.require_reading_choices(unannotated=unannotated)
-    found = Findings() if findings is None else findings
     description = read_description(os.fspath(data_yaml))
     source = description.path
     known_names = description.class_names
-    class_names = choose_classes(known_names, class_names, source, found)
+    class_names = choose_classes(known_names, class_names, source, findings)
     entries = choose_subset(description, subset)
-    paths = list_images(description, subset, entries, found)
+    paths = list_images(description, subset, entries, findings)
     files = list_label_files(paths)
     images = _make_table(paths, description.roots, len(class_names))
-    _refuse_shared_labels(images, files, found)
+    _refuse_shared_labels(images, files, findings)
     labels = read_labels(
-        files, images, len(known_names), description.has_keypoints, found
+        files, images, len(known_names), description.has_keypoints, findings
     )
     rows = np.flatnonzero(images.sound)
     sizes = images.sizes[rows]
@@ -79,13 +79,13 @@ def read_yolo(
         [paths[row] for row in rows],
         [images.records[row] for row in rows],
         source,
-        found,
+        findings,
         noted=False,
     )
     images.sizes[rows] = sizes
-    _note_oddities(images, files, labels, unannotated, source, found)
+    _note_oddities(images, files, labels, unannotated, source, findings)
     boxes = _make_columns(labels, images.sizes, known_names, class_names)
-    note_flat_boxes(boxes.ignored, source, found)
+    note_flat_boxes(boxes.ignored, source, findings)
     image_set = supervise(
         images,
         boxes,
@@ -94,11 +94,9 @@ def read_yolo(
         category_ids=_number_classes(known_names, class_names),
         source=source,
         unannotated=unannotated,
-        findings=found,
+        findings=findings,
     )
-    label_states.require_annotated_images(len(image_set.paths), source, found)
-    if findings is None:
-        found.settle()
+    label_states.require_annotated_images(len(image_set.paths), source, findings)
     path_of_name = dict(zip(images.names, paths, strict=True))
     return image_set._replace(
         paths=[path_of_name[name] for name in image_set.image_names]

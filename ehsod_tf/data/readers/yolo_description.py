@@ -218,7 +218,7 @@ def _compare_with_notes(names: tuple[str, ...], path: str) -> None:
         }
     except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise DataError(
-            f"{path}: holds no list of categories; fetch it anew, or remove it"
+            f"{path}: holds no list of categories; fetch it again, or remove it"
         ) from error
     for number, name in enumerate(names):
         if noted.get(number) != name:

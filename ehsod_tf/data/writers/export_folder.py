@@ -10,7 +10,7 @@ import numpy as np
 
 from ehsod_tf.data.columns import select_images
 from ehsod_tf.data.image_files import find_path_fault
-from ehsod_tf.data.problems import Findings
+from ehsod_tf.data.problems import Findings, collects_or_raises, format_problems
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import ANY_CLASS, PRESENT, UNKNOWN, ImageSet
 
@@ -63,6 +63,7 @@ def copy_images(image_set: ImageSet, names: list[str], folder: str) -> None:
     findings.settle()
 
 
+@collects_or_raises
 def select_expressible(
     image_set: ImageSet,
     form: str,
@@ -70,7 +71,7 @@ def select_expressible(
     labels: str = "all",
     holds_ignored: bool = True,
     needs_own_stems: bool = False,
-    findings: Findings | None,
+    findings: Findings,
 ) -> ImageSet:
     """Returns the images of which a form can say all that is known.
 
@@ -86,7 +87,6 @@ def select_expressible(
     Raises:
         DataError: an image cannot be expressed, or with `findings` none can.
     """
-    found = Findings() if findings is None else findings
     checks: list[tuple[np.ndarray, str, str]] = []
     states, weak = image_set.image_labels, ~image_set.has_boxes
     if labels != "all":
@@ -118,7 +118,7 @@ def select_expressible(
     is_held = np.ones(len(weak), bool)
     for mask, field, message in checks:
         for row in np.flatnonzero(mask & is_held):
-            found.add(
+            findings.add(
                 image_set.paths[row],
                 f"image {image_set.image_ids[row]}",
                 field,
@@ -126,11 +126,12 @@ def select_expressible(
                 "out with --skip_bad",
             )
         is_held &= ~mask
-    is_held &= _check_names(image_set, found)
-    if findings is None:
-        found.settle()
+    is_held &= _check_names(image_set, findings)
     if not is_held.any():
-        raise DataError(f"no image of the data set can be written as {form}")
+        raise DataError(
+            f"no image of the data set can be written as {form}; "
+            f"{format_problems(findings.problems)}"
+        )
     return select_images(image_set, is_held)
 
 

@@ -1,4 +1,4 @@
-"""Readers of what labelling tools export, by paths below a run's `data_dir`."""
+"""As `readers`, of what labelling tools export."""
 
 import os
 
@@ -119,15 +119,11 @@ def read_labelme(
     )
 
 
-# By the names that configs know them by.
-READERS = {
-    reader.__name__: reader
-    for reader in (
-        read_yolo,
-        read_roboflow,
-        read_voc_xml,
-        read_cvat,
-        read_label_studio,
-        read_labelme,
-    )
-}
+READERS = (
+    read_yolo,
+    read_roboflow,
+    read_voc_xml,
+    read_cvat,
+    read_label_studio,
+    read_labelme,
+)
