@@ -1,15 +1,23 @@
-"""Every command of the README and the docs, in short form: on tiny rendered data.
+"""Every command and piece of Python of the README and the docs, in short form.
 
-Each is parsed with the real flags, and its config is read with its own lines. Those
-that need no download and no full-size training are run as they stand, in a folder that
-has what they name.
+Each command of ours is parsed with the real flags, and its config is read with its own
+lines. Those that need no download and no full-size training are run as they stand, in a
+folder that has what they name. Python that loads a detector is run there too; all names
+in Python code are looked up. Scripts of benchmarks parse their flags.
 """
 
+import argparse
+import ast
+import importlib
 import json
 import pathlib
 import re
+import runpy
 import shlex
 import shutil
+import sys
+import textwrap
+from inspect import ismodule
 
 import gin
 import pytest
@@ -47,6 +55,31 @@ def list_commands():
                 yield pathlib.Path(page).name, [SCRIPTS[words[1]], *words[2:]]
 
 
+def list_scripts():
+    """(page, words) of every command that runs one of our other scripts."""
+    for page in PAGES:
+        text = (ROOT / page).read_text(encoding="utf-8").replace("\\\n", " ")
+        # Blocks, and inline code, which may run over the end of a line.
+        inline = [" ".join(code.split()) for code in re.findall(r"`([^`]+)`", text)]
+        for line in [*list_code_lines(text), *inline]:
+            if re.match(r"python \S+\.py( |$)", line) and "…" not in line:
+                words = shlex.split(line)[1:]
+                if words[0] not in SCRIPTS:
+                    yield pathlib.Path(page).name, words
+
+
+def list_snippets():
+    """(page, Python) of fenced and of indented blocks that begin with an import."""
+    for page in PAGES:
+        text = (ROOT / page).read_text(encoding="utf-8")
+        blocks = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+        blocks += re.findall(r"(?:^(?: {4}.*)?\n)+", text, re.MULTILINE)
+        for block in map(textwrap.dedent, blocks):
+            block = block.strip("\n")
+            if re.match(r"(import|from) \w", block):
+                yield pathlib.Path(page).name, block
+
+
 def list_code_lines(text):
     """Lines of fenced and of indented blocks."""
     is_fenced = False
@@ -59,6 +92,8 @@ def list_code_lines(text):
 
 COMMANDS = list(list_commands())
 IDS = [f"{page}: {' '.join(words)[:60]}" for page, words in COMMANDS]
+SCRIPT_RUNS = list(list_scripts())
+SNIPPETS = list(list_snippets())
 
 
 @pytest.fixture(autouse=True)
@@ -146,6 +181,8 @@ def test_the_readme_has_the_whole_way():
     verbs = {words[0] for page, words in COMMANDS if page == "README.md"}
     assert {"train", "predict", "inspect", "evaluate"} <= verbs
     assert len(COMMANDS) > 15
+    assert len(SCRIPT_RUNS) > 8
+    assert {"README.md", "serving.md"} <= {page for page, _ in SNIPPETS}
 
 
 @pytest.mark.parametrize(("page", "words"), COMMANDS, ids=IDS)
@@ -177,3 +214,107 @@ def test_the_command_runs(words, workplace, monkeypatch):
 def parse(words):
     parser = cli.make_parser(words[0])
     return vars(parser.parse_args(words[1:]))
+
+
+class Parsed(Exception):
+    """The script has read its flags and would begin its work."""
+
+
+@pytest.mark.parametrize(
+    ("page", "words"),
+    SCRIPT_RUNS,
+    ids=[f"{page}: {' '.join(words)[:60]}" for page, words in SCRIPT_RUNS],
+)
+def test_the_script_takes_its_flags(page, words, monkeypatch):
+    script = ROOT / words[0]
+    if ".parse_args(" not in script.read_text():
+        compile(script.read_text(), script, "exec")
+        assert len(words) == 1, "a script without flags"
+        return
+    parse_args = argparse.ArgumentParser.parse_args
+
+    def parse_and_leave(parser, args=None, namespace=None):
+        parse_args(parser, args, namespace)
+        raise Parsed
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_and_leave)
+    monkeypatch.setattr(sys, "argv", [str(script), *words[1:]])
+    monkeypatch.syspath_prepend(str(script.parent))
+    known = set(sys.modules)
+    try:
+        with pytest.raises(Parsed):
+            runpy.run_path(str(script), run_name="__main__")
+    except ModuleNotFoundError as error:
+        pytest.skip(f"needs {error.name}")
+    finally:
+        # Neighbours of two scripts may have the same name.
+        for name in set(sys.modules) - known:
+            place = getattr(sys.modules[name], "__file__", None) or ""
+            if pathlib.Path(place).parent == script.parent:
+                del sys.modules[name]
+
+
+@pytest.mark.parametrize(
+    ("page", "code"), SNIPPETS, ids=[f"{p}: {c.splitlines()[-1]}" for p, c in SNIPPETS]
+)
+def test_the_names_of_python_code_exist(page, code):
+    modules = {}
+    tree = ast.parse(code)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                name = alias.name if alias.asname else alias.name.partition(".")[0]
+                modules[alias.asname or name] = find_module(alias.name, name)
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                owner = find_module(node.module, node.module)
+                value = find_name(owner, alias.name) if owner else None
+                modules[alias.asname or alias.name] = value
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            resolve(node, modules)
+
+
+def find_module(name, returned):
+    """The module `returned`, after `name` is imported; None where it is not installed.
+
+    Ours and those that we need must be there.
+    """
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError:
+        assert name.partition(".")[0] not in ("ehsod_tf", "keras", "tensorflow")
+        return None
+    return sys.modules[returned]
+
+
+def find_name(owner, name):
+    if hasattr(owner, name):
+        return getattr(owner, name)
+    return importlib.import_module(f"{owner.__name__}.{name}")
+
+
+def resolve(node, modules):
+    """The value of a dotted name that begins with a module; None of any other."""
+    if isinstance(node, ast.Name):
+        return modules.get(node.id)
+    if not isinstance(node, ast.Attribute):
+        return None
+    owner = resolve(node.value, modules)
+    is_known = owner is not None and (isinstance(owner, type) or ismodule(owner))
+    return getattr(owner, node.attr) if is_known else None
+
+
+# Clients of a server need one; to build and fit is in `test_front_door`.
+RUNNABLE = [
+    (page, code)
+    for page, code in SNIPPETS
+    if re.search(r"ehsod_tf\.load\(|saved_model\.load\(", code)
+]
+
+
+@pytest.mark.parametrize(("page", "code"), RUNNABLE, ids=[page for page, _ in RUNNABLE])
+def test_python_that_loads_a_detector_runs(page, code, workplace, monkeypatch):
+    monkeypatch.chdir(workplace)
+    code = code.replace("image.jpg", "datasets/quickstart/val/000001.png")
+    exec(compile(code, page, "exec"), {})
