@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from ehsod_tf.data import build_training_dataset, read_coco
+from ehsod_tf.data import Resizing, build_training_dataset, read_coco
 from ehsod_tf.structures import ImageSet
 
 CLASS_NAMES = ("cat", "dog", "cow")
@@ -82,7 +82,7 @@ def assert_same_tensors(image_set: ImageSet, original: ImageSet) -> None:
     batches = [
         list(
             build_training_dataset(
-                each, batch_size=2, shorter_side=64, longer_side=64, seed=0, epochs=2
+                each, resizing=Resizing(64, 64), batch_size=2, seed=0, epochs=2
             )
         )
         for each in (_reorder(image_set, order, np.array(image_ids)), original)

@@ -43,7 +43,9 @@ def test_the_signature_says_that_findings_may_be_left_out():
 
 def test_no_reader_decides_by_itself():
     """Whatever of `ehsod_tf.data` may lack `findings` has this from the decorator."""
-    functions = [getattr(data, name) for name in data.__all__]
+    # Writers do not collect: they hand `findings` on.
+    names = [name for name in data.__all__ if not name.startswith("write_")]
+    functions = [getattr(data, name) for name in names]
     optional = [
         function
         for function in functions
