@@ -3,7 +3,7 @@
 import os
 
 from ehsod_tf.data.label_states import name_first
-from ehsod_tf.data.problems import Findings, collects_or_raises
+from ehsod_tf.data.problems import Findings, collects_or_raises, format_problems
 from ehsod_tf.data.readers.image_folder import FileIndex, list_image_files
 from ehsod_tf.data.readers.json_files import load_json, to_number
 from ehsod_tf.data.readers.label_studio_addresses import find_address, locate_image
@@ -62,7 +62,11 @@ def read_predictions(
             f"{os.fspath(image_dir)} ({name_first(nowhere)})"
         )
     if not records:
-        raise DataError(f"{path}: no task has a prediction with a region")
+        problems = findings.problems
+        raise DataError(
+            f"{path}: no task has a prediction with a region"
+            + (f"; {format_problems(problems)}" if problems else "")
+        )
     return records
 
 
