@@ -310,6 +310,7 @@ RUNNABLE = [
     (page, code)
     for page, code in SNIPPETS
     if re.search(r"ehsod_tf\.load\(|saved_model\.load\(", code)
+    and ".train(" not in code
 ]
 
 
