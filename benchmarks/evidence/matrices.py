@@ -97,6 +97,10 @@ ARMS = {
         (),
     ),
     "plus": Arm("beyond the paper, with the teacher", _PLUS),
+    "plus_shuffle": Arm(
+        "beyond the paper, all images in one shuffle",
+        (*_PLUS, "Experiment.strong_fraction = None"),
+    ),
     "plus_displaced": Arm(
         "beyond the paper, 4 boxed images a step and 4 labelled",
         (*_PLUS, "BATCH_SIZE = 8", "Experiment.reference_batch_size = 8"),
@@ -166,7 +170,11 @@ _SAME_FOR_ALL = (
 )
 # Is it the teacher or the labels?
 _QUESTION = ("boxes", "mean_teacher", "hybrid_beside", "plus")
-_ABLATION = ("plus_displaced", *(f"plus_no_{part}" for part in _WITHOUT))
+_ABLATION = (
+    "plus_shuffle",
+    "plus_displaced",
+    *(f"plus_no_{part}" for part in _WITHOUT),
+)
 
 
 MATRICES = {
