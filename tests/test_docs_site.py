@@ -117,21 +117,3 @@ def test_every_setting_is_listed_with_its_meaning():
     )
     assert not any(row.startswith("| `CoupledSGD.learning_rate`") for row in rows)
     assert [row for row in rows if row.split(" | ")[1].strip() == ""] == []
-
-
-def test_the_drawings_are_those_of_the_script(tmp_path):
-    script = [sys.executable, str(TOOLS / "draw.py"), "--output", str(tmp_path)]
-    subprocess.run(script, check=True)
-    drawn = sorted(tmp_path.iterdir())
-    assert len(drawn) == 4
-    for path in drawn:
-        committed = ROOT / "docs" / "images" / path.name
-        assert path.read_text() == committed.read_text(), f"run {TOOLS / 'draw.py'}"
-
-
-def test_pages_read_on_a_code_host_too():
-    """No mark of the site's own language is left in a page."""
-    for path in [ROOT / "README.md", *(ROOT / "docs").glob("**/*.md")]:
-        text = path.read_text(encoding="utf-8")
-        for mark in ("\n!!! ", "\n::: ", "\n??? ", "{: ", "{#"):
-            assert mark not in text, f"{path}: {mark.strip()}"

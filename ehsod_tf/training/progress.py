@@ -70,7 +70,6 @@ class ProgressDisplay(keras.callbacks.Callback):
             # No thread of its own: it draws when there is something new.
             self._live = Live(console=self._console, auto_refresh=False, transient=True)
             self._live.start()
-        self._say("building the graph of a training step ...")
 
     def on_train_end(self, logs=None):
         if self._live:
@@ -83,6 +82,10 @@ class ProgressDisplay(keras.callbacks.Callback):
             self._pause_seconds.append(now - self._last_step_end)
         self._epoch = epoch
         self._epoch_begin = self._last_step_end = now
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if not self._recent_logs:
+            self._say("building the graph of a training step ...")
 
     def on_train_batch_end(self, batch, logs=None):
         now = time.monotonic()

@@ -49,6 +49,7 @@ def play(display, epochs=2, steps=3, figures=None):
     for epoch in range(epochs):
         callbacks.on_epoch_begin(epoch)
         for index in range(steps):
+            callbacks.on_train_batch_begin(index)
             callbacks.on_train_batch_end(index, LOGS)
         if figures:
             callbacks.on_test_begin()
