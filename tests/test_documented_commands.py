@@ -29,7 +29,7 @@ from ehsod_tf.cli.main import GROUPS
 
 PAGES = ["README.md", "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md"))]
 VERBS = {name: verb for group in GROUPS.values() for name, verb in group.items()}
-# The folders of docs/your_data.md that hold what labelling tools export.
+# The folders of docs/your_data.md, by the forms that `convert` writes.
 EXPORTED = {
     "yolo": "yolo_data",
     "roboflow": "roboflow_export",
@@ -37,6 +37,7 @@ EXPORTED = {
     "cvat": "cvat_export",
     "label_studio": "label_studio",
     "labelme": "labelme",
+    "tfrecord": "packed",
 }
 SCRIPTS = {"train.py": "train", "evaluate.py": "evaluate"}
 

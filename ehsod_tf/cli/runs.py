@@ -49,6 +49,7 @@ def train(
     # Without figures, another machine of the run writes its folder.
     if not figures or verbosity == "quiet":
         return
+    print()
     for name, what in (
         ("report.html", "figures, curves and sample detections"),
         ("metrics.json", "final figures"),

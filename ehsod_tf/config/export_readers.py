@@ -48,7 +48,11 @@ def read_voc_xml(
     unannotated: str = "leave_out",
     findings: data.Findings | None = None,
 ):
-    """Images and VOC's XML files in `data_dir` or a folder below it."""
+    """Images and VOC's XML files in `data_dir` or a folder below it.
+
+    Args:
+        folder: that folder; "" for `data_dir` itself.
+    """
     return data.read_voc_xml(
         os.path.join(data_dir, folder),
         class_names=class_names,
@@ -108,7 +112,11 @@ def read_labelme(
     unannotated: str = "leave_out",
     findings: data.Findings | None = None,
 ):
-    """Images and LabelMe's JSON files in `data_dir` or a folder below it."""
+    """Images and LabelMe's JSON files in `data_dir` or a folder below it.
+
+    Args:
+        folder: that folder; "" for `data_dir` itself.
+    """
     return data.read_labelme(
         os.path.join(data_dir, folder),
         None if unpack_dir is None else os.path.join(data_dir, unpack_dir),

@@ -35,7 +35,11 @@ def read_voc(
     published_as: str | None = None,
     findings: data.Findings | None = None,
 ):
-    """A VOC devkit below `data_dir` and one of its image-set lists."""
+    """A VOC devkit below `data_dir` and one of its image-set lists.
+
+    Args:
+        devkit: the folder of a year, which holds ``ImageSets``.
+    """
     _require_published(data_dir, devkit, published_as)
     return data.read_voc(
         os.path.join(data_dir, devkit),
@@ -106,7 +110,14 @@ def read_synthetic_scenes(
     seed: int = 0,
     findings: data.Findings | None = None,
 ):
-    """The embedded data set, rendered into `data_dir` unless it is there already."""
+    """The embedded data set, rendered into `data_dir` unless it is there already.
+
+    Args:
+        subset: "train" or "val".
+        num_train, num_val: images of either subset.
+        size: sides of the images in pixels.
+        seed: of all that is drawn.
+    """
     data.ensure_synthetic_scenes(
         data_dir, num_train=num_train, num_val=num_val, size=size, seed=seed
     )

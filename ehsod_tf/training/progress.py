@@ -106,8 +106,7 @@ class ProgressDisplay(keras.callbacks.Callback):
         for name in _HEADLINE:
             for known in (f"val_{name}", f"val_ema_{name}"):
                 if known in logs:
-                    number = format_number(logs[known])
-                    items.append(f"{known.removeprefix('val_')} {number}")
+                    items.append(f"{known.removeprefix('val_')} {logs[known]:.3f}")
         place = f"epoch {epoch + 1}/{self.params['epochs']} done in {duration}"
         if self._live:
             self._draw()
