@@ -53,7 +53,8 @@ def test_training_fills_the_run_folder(trained):
 
 OUR_LINES = re.compile(
     r"""
-      (devices|data|steps|rate|results)\ +\S.* |  # the summary, and no line at all
+      reading\ and\ checking\ the\ data\ \.\.\.
+    | (devices|data|steps|rate|results)\ +\S.* |  # the summary, and no line at all
     | \ +to\ evaluate\ on | \ +evaluate\ on | \ +on
     | class\ .*
     | (disc|square|triangle|star|ring|cross)\ [\d.\ \N{EN DASH}]+

@@ -66,6 +66,8 @@ def train_run(
 def _train_and_report(experiment, model_dir, config_text, strategy, terminal) -> dict:
     is_chief = training.is_chief(strategy)
     findings = data.Findings()
+    if is_chief:
+        terminal.note("reading and checking the data ...")
     run_data = load_data(experiment, findings)
     if is_chief:
         _show_findings(findings, model_dir, terminal)
