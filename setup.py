@@ -58,6 +58,8 @@ setup(
         "pyyaml>=6.0",
         # TensorFlow 2.21 writes event files but no longer installs their viewer.
         "tensorboard>=2.20",
+        # Messages only: the warm-up requests of a SavedModel.
+        "tensorflow-serving-api>=2.21,<2.22",
     ],
     extras_require={
         "test": ["pytest>=8", "ruff>=0.9"],

@@ -122,6 +122,16 @@ def add_export(parser: Parser) -> None:
     _add_weights(parser)
     _add_bindings(parser)
     _add_ops(parser)
+    parser.add_argument(
+        "--normalized_boxes",
+        action="store_true",
+        help="boxes as shares of the image's height and width, not in pixels",
+    )
+    parser.add_argument(
+        "--names_as_output",
+        action="store_true",
+        help="give class names with the detections, as detection_class_names",
+    )
 
 
 def _add_run(parser):

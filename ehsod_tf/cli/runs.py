@@ -90,7 +90,7 @@ def evaluate(
 
         from ehsod_tf.api import load_experiment
         from ehsod_tf.evaluation import format_figures
-        from ehsod_tf.runs import data, evaluation, model
+        from ehsod_tf.runs import data, evaluation, model, model_card
         from ehsod_tf.runs.export import export_model
         from ehsod_tf.training import read_class_names
 
@@ -125,7 +125,17 @@ def evaluate(
             evaluation.write_evaluation(output_dir, figures, results, image_set)
             print(f"{output_dir}: metrics.json and detections.json")
         if export:
-            export_model(experiment, detector, image_set.class_names, export, ops)
+            weights = model_card.read_weights(checkpoint, averaged=averaged)
+            export_model(
+                experiment,
+                detector,
+                image_set.class_names,
+                export,
+                card=model_card.describe_model(
+                    experiment, image_set.class_names, model_dir, weights, figures
+                ),
+                backend=ops,
+            )
             print(f"{export}: SavedModel")
 
 
@@ -136,13 +146,25 @@ def export(
     averaged: bool = False,
     gin_bindings: Sequence[str] = (),
     ops: str = "stock",
+    normalized_boxes: bool = False,
+    names_as_output: bool = False,
 ) -> None:
     """Writes a run's newest checkpoint, or another one, as a SavedModel.
 
     The data set is not needed: the checkpoint knows its classes.
+
+    Args:
+        model_dir: the run folder.
+        output: folder of the SavedModel.
+        checkpoint: the run's newest by default.
+        averaged: take the moving averages of the weights.
+        gin_bindings: further gin lines.
+        ops: "stock" or "native" operations.
+        normalized_boxes, names_as_output: see `export.export_saved_model`.
     """
     with report_user_errors():
         from ehsod_tf.api import load_experiment
+        from ehsod_tf.runs import model_card
         from ehsod_tf.runs.export import export_model
         from ehsod_tf.runs.model import restore_model
         from ehsod_tf.training import read_class_names
@@ -156,7 +178,17 @@ def export(
         model = restore_model(
             experiment, checkpoint, len(class_names), averaged=averaged
         )
-        export_model(experiment, model, class_names, output, ops)
+        weights = model_card.read_weights(checkpoint, averaged=averaged)
+        export_model(
+            experiment,
+            model,
+            class_names,
+            output,
+            card=model_card.describe_model(experiment, class_names, model_dir, weights),
+            backend=ops,
+            normalized_boxes=normalized_boxes,
+            names_as_output=names_as_output,
+        )
         print(f"{output}: SavedModel")
 
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 from PIL import Image
 
 from ehsod_tf.errors import DataError
+from ehsod_tf.export import TOO_LARGE
 from ehsod_tf.prediction.image_lists import list_images
 from ehsod_tf.visualization import draw_boxes
 
@@ -51,7 +52,7 @@ class Detector:
 
     Args:
         class_names: the K class names.
-        detect_bytes: takes [B] encoded images, see `ehsod_tf.export`.
+        detect_bytes: takes [B] encoded images, see `ehsod_tf.export.server`.
         detect_images: takes [B, H, W, 3] float32, likewise.
         keeps: what must live as long as the two functions.
     """
@@ -140,8 +141,10 @@ class Detector:
         try:
             return self._detect_bytes(image_bytes=tf.constant([encoded]))
         except tf.errors.InvalidArgumentError as error:
+            if TOO_LARGE in error.message:
+                raise DataError(f"{path}: {TOO_LARGE}; make it smaller") from error
             raise DataError(
-                f"{path}: cannot be decoded as JPEG, PNG, BMP or GIF; replace the file"
+                f"{path}: cannot be decoded as JPEG, PNG, BMP, GIF or WebP; replace it"
             ) from error
 
     def _make_prediction(self, outputs, score_threshold, path=None):

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from ehsod_tf import export, ops, training
 from ehsod_tf.config import load_run_config
+from ehsod_tf.data import transforms
 from ehsod_tf.errors import ConfigError, DataError
 from ehsod_tf.prediction.detector import Detector
 from ehsod_tf.runs.model import restore_model
@@ -80,4 +81,25 @@ def _load_saved_model(path: str) -> Detector:
         raise DataError(
             f"{path}: not a SavedModel of ehsod_tf, or a damaged one ({reason})"
         ) from error
+    # An export of an earlier version does not say, and gives pixels.
+    if hasattr(saved, "gives_normalized_boxes") and saved.gives_normalized_boxes():
+        detect_bytes = _in_pixels(detect_bytes, _read_encoded_size)
+        detect_images = _in_pixels(detect_images, lambda images: images.shape[1:3])
     return Detector(class_names, detect_bytes, detect_images, keeps=saved)
+
+
+def _in_pixels(detect, read_size):
+    """A signature of normalised boxes as one of boxes in pixels, for single images."""
+
+    def detect_in_pixels(**inputs):
+        (value,) = inputs.values()
+        outputs = dict(detect(**inputs))
+        size = tf.cast(read_size(value), tf.float32)
+        outputs["detection_boxes"] *= tf.tile(size, [2])
+        return outputs
+
+    return detect_in_pixels
+
+
+def _read_encoded_size(image_bytes):
+    return tf.shape(transforms.decode_image(image_bytes[0]))[:2]

@@ -6,6 +6,7 @@ knows gin.
 
 The run folder holds ``operative_config.gin``, ``split.json``, ``history.csv``,
 ``checkpoints/``, TensorBoard events, ``metrics.json``, ``detections.json``,
+``supervision.txt``,
 ``saved_model/`` and ``report.html``; where records of the data set were left out, also
 ``left_out.csv``. Of a run on several machines, the first one writes it; the others read
 the checkpoints, so that the folder must be one that all of them see.

@@ -10,13 +10,29 @@ def export_model(
     model: Ehsod,
     class_names: tuple[str, ...],
     path: str,
+    *,
+    card: str,
     backend: str = "stock",
+    normalized_boxes: bool = False,
+    names_as_output: bool = False,
 ) -> None:
-    """Writes the SavedModel for TF Serving, of "stock" or "native" operations."""
+    """Writes the SavedModel for TensorFlow Serving; see `export.export_saved_model`.
+
+    Args:
+        experiment: the settings.
+        model: with the weights to be exported.
+        class_names: its K classes.
+        path: folder of the SavedModel.
+        card: of `model_card.describe_model`.
+        backend, normalized_boxes, names_as_output: see `export.export_saved_model`.
+    """
     export.export_saved_model(
         model,
         path,
         class_names=class_names,
         resizing=experiment.resizing,
         backend=backend,
+        normalized_boxes=normalized_boxes,
+        names_as_output=names_as_output,
+        card=card,
     )

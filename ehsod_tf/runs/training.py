@@ -22,6 +22,7 @@ from ehsod_tf.runs.data import (
 from ehsod_tf.runs.evaluation import Evaluator
 from ehsod_tf.runs.export import export_model
 from ehsod_tf.runs.model import create_model, find_faults
+from ehsod_tf.runs.model_card import SUPERVISION_FILE, describe_model, read_weights
 from ehsod_tf.runs.report import write_report
 from ehsod_tf.runs.settings import Experiment
 from ehsod_tf.runs.summary import Terminal
@@ -72,6 +73,8 @@ def _train_and_report(experiment, model_dir, config_text, strategy, terminal) ->
     if is_chief:
         _show_findings(findings, model_dir, terminal)
         terminal.show_start(experiment, run_data, strategy, model_dir)
+        supervision = data.describe_supervision(run_data.training_set)
+        _write_text(os.path.join(model_dir, SUPERVISION_FILE), f"{supervision}\n")
         data.write_split(os.path.join(model_dir, "split.json"), run_data.split)
 
     model = _create_model(experiment, run_data, strategy, model_dir, terminal)
@@ -96,15 +99,9 @@ def _train_and_report(experiment, model_dir, config_text, strategy, terminal) ->
         # The run was complete already; its figures are made again.
         evaluator()
     terminal.show_figures(evaluator.figures)
-    with _exported_weights(model):
-        export_model(
-            experiment,
-            model,
-            run_data.training_set.class_names,
-            os.path.join(model_dir, "saved_model"),
-        )
     # Once more, now that everything has been called and recorded.
     _write_text(os.path.join(model_dir, "operative_config.gin"), config_text())
+    _export(experiment, model, run_data.training_set.class_names, model_dir)
     write_report(
         model_dir,
         run_data=run_data,
@@ -193,6 +190,19 @@ def _identify(experiment: Experiment, run_data: RunData, model: Ehsod) -> dict:
         "optimizer": model.optimizer.get_config(),
         **teacher,
     }
+
+
+def _export(experiment, model, class_names, model_dir):
+    averaged = training.keeps_ema(model)
+    weights = read_weights(_locate_checkpoints(model_dir), averaged=averaged)
+    with _exported_weights(model):
+        export_model(
+            experiment,
+            model,
+            class_names,
+            os.path.join(model_dir, "saved_model"),
+            card=describe_model(experiment, class_names, model_dir, weights),
+        )
 
 
 def _exported_weights(model):

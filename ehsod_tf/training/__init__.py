@@ -18,6 +18,7 @@ from ehsod_tf.training.restoration import (
     find_checkpoint,
     has_checkpoints,
     read_class_names,
+    read_position,
     restore_weights,
 )
 from ehsod_tf.training.schedule import WarmupStepDecay, scale_learning_rate
@@ -52,6 +53,7 @@ __all__ = [
     "own_run_folder",
     "read_batch_dump",
     "read_class_names",
+    "read_position",
     "require_unowned",
     "restore_weights",
     "scale_learning_rate",

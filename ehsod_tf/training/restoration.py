@@ -85,6 +85,16 @@ def read_class_names(path: str) -> tuple[str, ...] | None:
     return None if names is None else tuple(names)
 
 
+def read_position(path: str) -> tuple[int, int]:
+    """Returns after how many steps a checkpoint was saved, and the steps of an epoch.
+
+    Args:
+        path: see `find_checkpoint`, which has the errors too.
+    """
+    record = read_record(find_checkpoint(path))
+    return record["step"], record["progress"]["steps_per_epoch"]
+
+
 def has_checkpoints(directory: str) -> bool:
     """Whether a folder of checkpoints has any, whole or damaged."""
     best = os.path.join(directory, BEST)
