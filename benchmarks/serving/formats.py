@@ -1,0 +1,51 @@
+"""The forms that a detector is exported in, each as a function from a file to boxes.
+
+To add one, write a function that opens it and put it into `OPENERS`.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+
+class Found(NamedTuple):
+    """What a detector finds on one image, best first.
+
+    Attributes:
+        boxes: [n, 4] ymin, xmin, ymax, xmax in pixels of the image.
+        scores: [n].
+        classes: [n], from 0.
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    classes: np.ndarray
+
+
+Detect = Callable[[str], Found]
+
+
+def open_saved_model(path: str) -> Detect:
+    """A SavedModel by its signature for files."""
+    saved = tf.saved_model.load(path)
+    serve = saved.signatures["serving_default"]
+
+    def detect(image_path):
+        encoded = tf.io.read_file(image_path)
+        outputs = serve(image_bytes=encoded[tf.newaxis])
+        count = int(outputs["num_detections"][0])
+        return Found(
+            *(
+                outputs[f"detection_{name}"][0, :count].numpy()
+                for name in ("boxes", "scores", "classes")
+            )
+        )
+
+    # The signature does not keep alive what it belongs to.
+    detect.saved = saved
+    return detect
+
+
+OPENERS: dict[str, Callable[[str], Detect]] = {"saved_model": open_saved_model}
