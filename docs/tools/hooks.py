@@ -4,6 +4,7 @@
 - The reference pages of the API, a page a package, and the table of every setting, both
   made from the code as it is.
 - Graphs in Mermaid's words as SVG.
+- A part "More" of the menu for pages of `docs` that it does not name yet.
 - A copy of each file of the repository that a page links to, since links must be right
   on a code host and on the site alike.
 """
@@ -46,6 +47,12 @@ def on_files(files, config):
     for path in _find_linked_files(files):
         content = (ROOT / path).read_bytes()
         files.append(File.generated(config, _locate_copy(path), content=content))
+    listed = set(_list_pages(config.nav))
+    unlisted = [
+        p.src_uri for p in files.documentation_pages() if p.src_uri not in listed
+    ]
+    if unlisted:
+        config.nav.append({"More": unlisted})
     return files
 
 
@@ -82,6 +89,14 @@ def _embed(mermaid):
     return (
         f"![Packages and their imports](data:image/svg+xml;base64,{code}){{.drawing}}"
     )
+
+
+def _list_pages(entry):
+    """The pages that a part of the menu names."""
+    if isinstance(entry, str):
+        return [entry]
+    parts = entry.values() if isinstance(entry, dict) else entry
+    return [page for part in parts for page in _list_pages(part)]
 
 
 def _find_linked_files(files):
