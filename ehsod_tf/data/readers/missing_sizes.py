@@ -35,6 +35,7 @@ def fill_missing_sizes(
     is_known = np.ones(len(sizes), bool)
     rows = np.flatnonzero((sizes == 0).any(axis=1)).tolist()
     filled = []
+    of_files = np.zeros_like(sizes)
     for row, header in zip(
         rows, read_headers([paths[row] for row in rows]), strict=True
     ):
@@ -50,12 +51,12 @@ def fill_missing_sizes(
                 f"that nobody can tell which way its boxes refer to; {remedy}"
             )
         else:
-            of_file = np.array([header.height, header.width])
-            sizes[row] = np.where(sizes[row] == 0, of_file, sizes[row])
+            of_files[row] = header.height, header.width
             filled.append(paths[row])
             continue
         findings.add(paths[row], records[row], "size", fault)
         is_known[row] = False
+    sizes[...] = np.where(sizes == 0, of_files, sizes)
     if filled and noted:
         findings.note(
             f"{source}: {len(filled)} images have no size in the annotation; theirs is "
