@@ -133,6 +133,21 @@ def test_images_that_would_share_an_annotation(form, original, tmp_path):
         )
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_folders_that_are_called_images(form, original, tmp_path):
+    """YOLO's readers replace the last of them."""
+    names = ["x/images/a.jpg", "x/b.JPG", "images/e.png", "images/images/c d.png"]
+    for name, path in zip(names, original.image_set.paths, strict=True):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, tmp_path / "in" / name)
+    paths = [str(tmp_path / "in" / name) for name in names]
+    getattr(data, f"write_{form}")(
+        original.image_set._replace(paths=paths), tmp_path / "out"
+    )
+    again = FORMS[form][1](tmp_path / "out")
+    export_forms.assert_same_tensors(again, original.image_set)
+
+
 def test_the_yolo_reader_notes_where_it_found_the_images(tmp_path):
     export_forms.write_yolo(tmp_path)
     with warnings.catch_warnings(record=True) as caught:

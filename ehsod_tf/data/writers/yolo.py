@@ -51,8 +51,7 @@ def write_yolo(
     with create_folder(output_dir) as folder:
         copy_images(image_set, names, os.path.join(folder, "images", "train"))
         for row, name in enumerate(names):
-            stem = os.path.splitext(name)[0]
-            path = os.path.join(folder, "labels", "train", f"{stem}.txt")
+            path = os.path.join(folder, _name_labels(f"images/train/{name}"))
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(path, "w", encoding="utf-8") as file:
                 file.writelines(_list_lines(image_set, row))
@@ -63,6 +62,12 @@ def write_yolo(
         with open(os.path.join(folder, "data.yaml"), "w", encoding="utf-8") as file:
             yaml.safe_dump(description, file, sort_keys=False, allow_unicode=True)
     return len(names)
+
+
+def _name_labels(image_name: str) -> str:
+    """Returns where readers look: in a path, the last ``images`` becomes ``labels``."""
+    head, _, tail = f"/{os.path.splitext(image_name)[0]}.txt".rpartition("/images/")
+    return f"{head}/labels/{tail}".lstrip("/")
 
 
 def _list_lines(image_set: ImageSet, row: int):
