@@ -10,7 +10,7 @@ from ehsod_tf.data import label_states
 from ehsod_tf.data.columns import BoxRecord, stack_boxes
 from ehsod_tf.data.image_files import derive_image_id, find_path_fault
 from ehsod_tf.data.problems import Findings, check_class_names
-from ehsod_tf.data.readers.missing_sizes import fill_missing_sizes
+from ehsod_tf.data.readers.missing_sizes import fill_table_sizes
 from ehsod_tf.data.readers.supervision import ImageTable, supervise
 from ehsod_tf.data.spelling import refuse_lookalikes
 from ehsod_tf.structures import UNKNOWN, ImageSet
@@ -105,16 +105,7 @@ def assemble_annotated_images(
     class_names = choose_classes(known_names, class_names, source, findings)
     table = _make_table(images, class_names, unlisted)
     _leave_out_bad_names(images, table, source, findings)
-    rows = np.flatnonzero(table.sound)
-    sizes = table.sizes[rows]
-    table.sound[rows] = fill_missing_sizes(
-        sizes,
-        [images[row].path for row in rows],
-        [images[row].record for row in rows],
-        source,
-        findings,
-    )
-    table.sizes[rows] = sizes
+    fill_table_sizes(table, [image.path for image in images], source, findings)
     objects = _gather_objects(images, table.sizes, class_names)
     note_flat_boxes([o.ignored and _is_flat(o.box) for o in objects], source, findings)
     image_set = supervise(

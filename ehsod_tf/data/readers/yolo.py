@@ -10,7 +10,7 @@ from ehsod_tf.data.columns import BoxColumns
 from ehsod_tf.data.image_files import derive_image_id, is_plain_text
 from ehsod_tf.data.problems import Findings, collects_or_raises
 from ehsod_tf.data.readers.annotated_images import choose_classes, note_flat_boxes
-from ehsod_tf.data.readers.missing_sizes import fill_missing_sizes
+from ehsod_tf.data.readers.missing_sizes import fill_table_sizes
 from ehsod_tf.data.readers.supervision import ImageTable, supervise
 from ehsod_tf.data.readers.yolo_description import choose_subset, read_description
 from ehsod_tf.data.readers.yolo_images import (
@@ -72,17 +72,7 @@ def read_yolo(
     labels = read_labels(
         files, images, len(known_names), description.has_keypoints, findings
     )
-    rows = np.flatnonzero(images.sound)
-    sizes = images.sizes[rows]
-    images.sound[rows] = fill_missing_sizes(
-        sizes,
-        [paths[row] for row in rows],
-        [images.records[row] for row in rows],
-        source,
-        findings,
-        noted=False,
-    )
-    images.sizes[rows] = sizes
+    fill_table_sizes(images, paths, source, findings, noted=False)
     _note_oddities(images, files, labels, unannotated, source, findings)
     boxes = _make_columns(labels, images.sizes, known_names, class_names)
     note_flat_boxes(boxes.ignored, source, findings)
