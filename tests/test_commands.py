@@ -34,6 +34,7 @@ def test_training_fills_the_run_folder(trained):
         "operative_config.gin",
         "metrics.json",
         "history.csv",
+        "timings.csv",
         "detections.json",
         "split.json",
         "report.html",
@@ -84,6 +85,17 @@ def test_history_names_every_loss_term(trained):
     assert len(rows) == 2
     for term in terms:
         assert all(np.isfinite(float(row[term])) for row in rows), term
+
+
+def test_report_shows_strong_and_weak_images_and_where_the_time_went(trained):
+    text = (trained[0] / "report.html").read_text(encoding="utf-8")
+    for words in (
+        "Strong images: the boxes are known.",
+        "Weak images: only the labels are known.",
+        "added by the class map",
+        "waiting for images, epoch 2:",
+    ):
+        assert words in text
 
 
 def test_evaluate_repeats_training_figures_to_the_last_digit(trained, tmp_path):

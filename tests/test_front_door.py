@@ -163,7 +163,7 @@ def test_the_report_of_a_run_is_made_again(trained, tmp_path, capsys):
     shutil.copytree(trained[0], folder)
     before = (folder / "report.html").read_text()
     (folder / "report.html").unlink()
-    cli.main(["report", f"--model_dir={folder}"])
+    cli.main(["report", str(folder)])
     after = (folder / "report.html").read_text()
     assert after.count("<img") == before.count("<img") > 0
     assert after.count("<svg") == before.count("<svg") > 0

@@ -53,6 +53,14 @@ def test_the_wheel_holds_every_module_and_config(packages):
         assert in_wheel[f"ehsod_tf/{name}"] == (ROOT / name).read_bytes()
 
 
+def test_the_wheel_holds_the_templates_of_the_pages(packages):
+    in_wheel, in_source = packages
+    templates = list_files("ehsod_tf", ".html", ".css", ".js")
+    assert len(templates) > 5 and templates <= in_source
+    for name in templates:
+        assert in_wheel[name] == (ROOT / name).read_bytes()
+
+
 def test_the_wheel_holds_the_command(packages):
     in_wheel, _ = packages
     [points] = [name for name in in_wheel if name.endswith("entry_points.txt")]

@@ -88,7 +88,17 @@ def add_evaluate(parser: Parser) -> None:
 
 
 def add_report(parser: Parser) -> None:
-    _add_run(parser)
+    parser.add_argument(
+        "model_dirs",
+        nargs="+",
+        metavar="model_dir",
+        help="a run folder; several are set side by side",
+    )
+    parser.add_argument(
+        "--output",
+        default="comparison.html",
+        help="the page of several runs; that of one is its report.html",
+    )
     _add_overrides(parser)
 
 

@@ -68,8 +68,8 @@ GROUPS: dict[str, dict[str, Verb]] = {
             flags.add_evaluate,
         ),
         "report": Verb(
-            "write the report of a run again",
-            "ehsod report --model_dir runs/quickstart",
+            "write the report of a run again, or set several runs side by side",
+            "ehsod report runs/quickstart runs/boxes_only",
             runs.report,
             flags.add_report,
         ),

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from ehsod_tf.cli.session import report_user_errors
 
+REPORT_CONTENT = "what was learnt, from what, and where it fails"
+
 
 def train(
     config: str,
@@ -51,7 +53,7 @@ def train(
         return
     print()
     for name, what in (
-        ("report.html", "figures, curves and sample detections"),
+        ("report.html", REPORT_CONTENT),
         ("metrics.json", "final figures"),
         ("saved_model", "the detector, for TF Serving"),
     ):
@@ -193,20 +195,38 @@ def export(
 
 
 def report(
-    model_dir: str, gin_bindings: Sequence[str] = (), data_dir: str | None = None
+    model_dirs: Sequence[str],
+    output: str = "comparison.html",
+    gin_bindings: Sequence[str] = (),
+    data_dir: str | None = None,
 ) -> None:
-    """Writes a run's ``report.html`` again from the files of its folder."""
+    """Writes a run's ``report.html`` again, or sets several runs side by side.
+
+    Args:
+        model_dirs: one run folder, or more.
+        output: the page of a comparison.
+        gin_bindings: further gin lines.
+        data_dir: sets the config's DATA_DIR.
+    """
     with report_user_errors():
         from ehsod_tf.api import load_experiment
+        from ehsod_tf.runs.comparison import compare_runs
         from ehsod_tf.runs.report import remake_report
 
-        config = _find_config(model_dir)
-        experiment = load_experiment(
-            config, gin_bindings, data_dir, restores_weights=True
-        )
-        with open(config, encoding="utf-8") as file:
-            path = remake_report(experiment, model_dir, file.read())
-        print(f"{path}: figures, curves and sample detections")
+        def load(model_dir):
+            config = _find_config(model_dir)
+            experiment = load_experiment(
+                config, gin_bindings, data_dir, restores_weights=True
+            )
+            with open(config, encoding="utf-8") as file:
+                return experiment, file.read()
+
+        if len(model_dirs) == 1:
+            path = remake_report(*load(model_dirs[0]), model_dirs[0])
+            print(f"{path}: {REPORT_CONTENT}")
+        else:
+            compare_runs(model_dirs, load, output)
+            print(f"{output}: the runs side by side")
 
 
 def _require_writable(output_dir, export):

@@ -10,7 +10,7 @@ import numpy as np
 import pycocotools.mask
 
 from ehsod_tf.evaluation.results import Results, find_images
-from ehsod_tf.structures import ImageSet
+from ehsod_tf.structures import ANY_CLASS, ImageSet
 
 IOU_THRESHOLD = 0.5
 # Below it a box has nothing to do with an object.
@@ -159,11 +159,16 @@ def _find_objects(of_class, kinds, objects):
 
 
 def _lies_on(image_set, ignored, results, rows):
-    """[n] bool: more than half of the box lies on an ignored object of its class."""
+    """[n] bool: more than half of the box lies on an ignored object of its class.
+
+    One of any class will do.
+    """
     if not len(ignored):
         return np.zeros(len(rows), bool)
     shares = compute_ious(results.boxes[rows], image_set.boxes[ignored], is_crowd=True)
-    shares = shares * (results.classes[rows, None] == image_set.classes[ignored])
+    classes = image_set.classes[ignored]
+    is_same = (results.classes[rows, None] == classes) | (classes == ANY_CLASS)
+    shares = shares * is_same
     return (shares > IOU_THRESHOLD).any(axis=1)
 
 

@@ -52,6 +52,20 @@ class LabelScores(NamedTuple):
     mid: tf.Tensor
 
 
+class Explanation(NamedTuple):
+    """Why `detect` looks where it looks.
+
+    Attributes:
+        maps: {level: [B, H_l, W_l, K] in [0, 1]}, the sigmoid of the CAM.
+        proposals: `Proposals` that `detect` would refine.
+        cam_scores: [B, N], the part of their objectness that the CAM added.
+    """
+
+    maps: dict[int, tf.Tensor]
+    proposals: Proposals
+    cam_scores: tf.Tensor
+
+
 @keras.saving.register_keras_serializable("ehsod_tf")
 class Ehsod(keras.Model):
     """The whole detector.
@@ -174,6 +188,15 @@ class Ehsod(keras.Model):
         """The proposals that `detect` would refine, or those of another selector."""
         _, cam_rpn = self._propose(images)
         return (selector or self.selector)(cam_rpn, image_sizes, training=False)
+
+    def explain(self, images, image_sizes) -> Explanation:
+        """What the class maps see, and what they do to the proposals."""
+        _, cam_rpn = self._propose(images)
+        proposals, cam_scores = self.selector.explain(
+            cam_rpn, image_sizes, training=False
+        )
+        maps = {level: tf.sigmoid(cam) for level, cam in cam_rpn.cam_logits.items()}
+        return Explanation(maps, proposals, cam_scores)
 
     def score_labels(self, images, image_sizes) -> LabelScores:
         """Which classes the images show, without boxes; see `LabelScores`."""

@@ -58,7 +58,11 @@ class ProposalSelector:
         require_choice("proposals: max_cam_level", self.max_cam_level, CAM_LEVELS)
 
     def __call__(self, outputs, image_sizes, training: bool) -> Proposals:
-        return select_proposals(
+        return self.explain(outputs, image_sizes, training)[0]
+
+    def explain(self, outputs, image_sizes, training: bool):
+        """The proposals, and what the class map adds to each: see `score_proposals`."""
+        return score_proposals(
             outputs,
             image_sizes,
             pre_nms_top_k=(
@@ -73,7 +77,12 @@ class ProposalSelector:
         )
 
 
-def select_proposals(
+def select_proposals(outputs: CamRpnOutputs, image_sizes, **settings) -> Proposals:
+    """The proposals of `score_proposals` alone."""
+    return score_proposals(outputs, image_sizes, **settings)[0]
+
+
+def score_proposals(
     outputs: CamRpnOutputs,
     image_sizes,
     *,
@@ -82,7 +91,7 @@ def select_proposals(
     nms_iou: float = 0.7,
     cam_objectness: str = "softmax_max",
     max_cam_level: int = max(CAM_LEVELS),
-) -> Proposals:
+) -> tuple[Proposals, tf.Tensor]:
     """Best boxes of all levels by RPN score plus CAM score.
 
     Per level the best `pre_nms_top_k` anchors by RPN score are decoded and clipped;
@@ -102,19 +111,21 @@ def select_proposals(
         max_cam_level: the coarsest level whose CAM is read.
 
     Returns:
-        `Proposals` of N rows, best first.
+        `Proposals` of N rows, best first; and [B, N] float32, the part of their
+        objectness that the CAM added.
     """
     outputs = tf.nest.map_structure(tf.stop_gradient, outputs)
     logits, rows, places = _choose_candidates(outputs, image_sizes, pre_nms_top_k)
     deltas = tf.gather(outputs.deltas, rows, batch_dims=1)
     boxes = decode_boxes(deltas, tf.gather(outputs.anchors.boxes, rows))
     boxes = clip_boxes(boxes, image_sizes)
-    scores = tf.sigmoid(logits)
+    scores, cam_scores = tf.sigmoid(logits), tf.zeros_like(logits)
     if cam_objectness != "none":
-        scores += _score_on_cam(
+        cam_scores = _score_on_cam(
             outputs.cam_logits, max_cam_level, boxes, places, image_sizes,
             cam_objectness,
         )  # fmt: skip
+        scores += cam_scores
     is_candidate = tf.math.is_finite(logits) & (compute_areas(boxes) > 0)
     scores = tf.where(is_candidate, scores, _INVALID_SCORE)
     indices, num_valid = ops.non_max_suppression(
@@ -129,11 +140,13 @@ def select_proposals(
     rows = tf.maximum(indices, 0)
     boxes = tf.gather(boxes, rows, batch_dims=1)
     scores = tf.gather(scores, rows, batch_dims=1)
-    return Proposals(
+    cam_scores = tf.gather(cam_scores, rows, batch_dims=1)
+    proposals = Proposals(
         tf.where(valid[..., tf.newaxis], boxes, 0.0),
         tf.where(valid, scores, 0.0),
         valid,
     )
+    return proposals, tf.where(valid, cam_scores, 0.0)
 
 
 def _choose_candidates(outputs, image_sizes, pre_nms_top_k):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from ehsod_tf import data, evaluation, training
 from ehsod_tf.modeling import Ehsod
 from ehsod_tf.runs.data import RunData, make_evaluation_dataset
+from ehsod_tf.runs.events import EvaluationEvents
 from ehsod_tf.runs.model import make_detector, make_promoter
 from ehsod_tf.runs.settings import Experiment
 from ehsod_tf.structures import ImageSet
@@ -52,7 +53,8 @@ class Evaluator:
         experiment: the settings.
         model: the detector, whose weights are read again at each call.
         run_data: the evaluation images, and those to measure the teacher by.
-        model_dir: the run folder, which gets the figures and the detections.
+        model_dir: the run folder, which gets the figures and the detections, and
+            images and curves for TensorBoard.
 
     Attributes:
         figures: the latest; those of the averages are called ``ema_…``, those of the
@@ -72,6 +74,9 @@ class Evaluator:
         self._image_set = run_data.evaluation_set
         self._held_back_set = run_data.held_back_set
         self._model_dir = model_dir
+        self._events = EvaluationEvents(
+            experiment, model, run_data.evaluation_set, model_dir
+        )
 
     def __call__(self) -> dict:
         figures, self.results = self._evaluate()
@@ -83,6 +88,7 @@ class Evaluator:
             figures |= {f"ema_{name}": value for name, value in averaged.items()}
         self.figures = figures
         write_evaluation(self._model_dir, figures, self.results, self._image_set)
+        self._events.write(self.results)
         return figures
 
     def _measure_teacher(self):

@@ -104,11 +104,14 @@ def _train_and_report(experiment, model_dir, config_text, strategy, terminal) ->
     _export(experiment, model, run_data.training_set.class_names, model_dir)
     write_report(
         model_dir,
+        experiment=experiment,
         run_data=run_data,
+        findings=findings,
         figures=evaluator.figures,
         results=evaluator.results,
         history=history,
         config_text=config_text(),
+        model=model,
     )
     return evaluator.figures
 
@@ -148,6 +151,7 @@ def _train(
     )
     callbacks = [
         training.HistoryCsv(os.path.join(model_dir, "history.csv")),
+        training.TimingsCsv(os.path.join(model_dir, "timings.csv")),
         training.TensorBoardScalars(os.path.join(model_dir, "tensorboard")),
         *displays,
     ]

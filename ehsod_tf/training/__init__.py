@@ -27,6 +27,7 @@ from ehsod_tf.training.strategy import (
     describe_devices,
     is_chief,
 )
+from ehsod_tf.training.timings import TimingsCsv
 from ehsod_tf.training.transfer import Transfer, transfer_weights
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "ProgressDisplay",
     "ReplicatedLossScale",
     "TensorBoardScalars",
+    "TimingsCsv",
     "Transfer",
     "WarmupStepDecay",
     "create_strategy",

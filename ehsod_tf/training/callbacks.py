@@ -34,6 +34,10 @@ class HistoryCsv(keras.callbacks.Callback):
         self._read_rows()
 
     def on_epoch_end(self, epoch, logs=None):
+        self.add_row(epoch, logs)
+
+    def add_row(self, epoch, logs):
+        """Writes the row of an epoch, from 0, and drops those of it and after it."""
         rows = [row for row in self._read_rows() if int(row["epoch"]) <= epoch]
         rows.append({"epoch": epoch + 1, **logs})
         columns = list(dict.fromkeys(name for row in rows for name in row))
@@ -60,7 +64,8 @@ class HistoryCsv(keras.callbacks.Callback):
 class TensorBoardScalars(keras.callbacks.Callback):
     """Writes every scalar for TensorBoard, by step and by epoch.
 
-    ``step/<name>`` are the values of single steps over the step of the run,
+    ``step/<name>`` are the values of single steps over the step of the run, also the
+    ``input_seconds`` that the step waited for its images,
     ``epoch/<name>`` the history over the epoch, from 1. `keras.callbacks.TensorBoard`
     counts steps from 0 again when a run is resumed.
 
@@ -80,10 +85,13 @@ class TensorBoardScalars(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         self._steps_before = epoch * self.params["steps"]
 
+    def on_train_batch_begin(self, batch, logs=None):
+        self._waited = logs or {}
+
     def on_train_batch_end(self, batch, logs=None):
         step = self._steps_before + batch + 1
         if step % self._every == 0:
-            self._write("step", logs, step)
+            self._write("step", {**logs, **self._waited}, step)
 
     def on_epoch_end(self, epoch, logs=None):
         self._write("epoch", logs, epoch + 1)

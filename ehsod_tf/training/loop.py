@@ -6,6 +6,7 @@ workers. A model written for it still trains with `fit`: both call its `train_st
 
 import contextlib
 import dataclasses
+import time
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from typing import Any
@@ -71,9 +72,11 @@ def train(
             replica's rows.
         save_every: a checkpoint is written whenever this many steps have passed, and
             at the end of each epoch, before its evaluation.
-        callbacks: standard Keras callbacks. ``on_train_batch_end`` gets the terms of
-            the step, ``learning_rate`` and ``gradient_norm``; ``on_epoch_end`` the row
-            that goes into the history. ``model.stop_training`` is honoured.
+        callbacks: standard Keras callbacks. ``on_train_batch_begin`` gets the
+            ``input_seconds`` that the loop waited for the batch, which is there by
+            then; ``on_train_batch_end`` the terms of the step, ``learning_rate`` and
+            ``gradient_norm``; ``on_epoch_end`` the row that goes into the history.
+            ``model.stop_training`` is honoured.
         evaluate: returns figures by name. Those that are numbers enter the history,
             prefixed ``val_``; others, such as tables, are left to the caller. The best
             checkpoint is chosen by them, see `Checkpoints`.
@@ -129,11 +132,13 @@ def train(
         for epoch in range(len(history), epochs):
             callbacks.on_epoch_begin(epoch)
             for index in range(step - epoch * steps_per_epoch, steps_per_epoch):
-                callbacks.on_train_batch_begin(index)
                 step += 1
                 with naming_lost_machines(strategy, step), _naming_memory(step):
+                    asked = time.perf_counter()
                     with _explaining(explain_input_error, strategy, step):
                         batch = _take_batch(batches, step, last_step)
+                    wait = {"input_seconds": time.perf_counter() - asked}
+                    callbacks.on_train_batch_begin(index, wait)
                     logs = {name: float(v) for name, v in take_step(batch).items()}
                     require_finite(logs, step, strategy, batch, dump_dir)
                     means.add(logs)

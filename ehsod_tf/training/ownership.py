@@ -24,6 +24,7 @@ _FILES = (
     "split.json",
     "left_out.csv",
     "history.csv",
+    "timings.csv",
     "metrics.json",
     "detections.json",
     "report.html",

@@ -5,7 +5,7 @@ from PIL import Image, UnidentifiedImageError
 
 from ehsod_tf.structures import PRESENT, UNKNOWN, ImageSet
 from ehsod_tf.visualization.drawing import choose_color, draw_boxes
-from ehsod_tf.visualization.html import Card
+from ehsod_tf.visualization.rendering import Card
 
 # Longer side of a picture, and the shortest shorter one.
 _SIDE, _SHORTEST = 320, 8

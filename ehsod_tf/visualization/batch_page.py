@@ -10,15 +10,7 @@ from PIL import Image
 
 from ehsod_tf.structures import PRESENT, UNKNOWN, Batch
 from ehsod_tf.visualization.drawing import choose_color, draw_boxes
-from ehsod_tf.visualization.html import (
-    Card,
-    Section,
-    render_cards,
-    render_list,
-    render_page,
-    render_paragraph,
-    render_table,
-)
+from ehsod_tf.visualization.rendering import Card, write_page
 
 # Longer side of a picture.
 _SIDE = 320
@@ -69,24 +61,19 @@ def write_batch_page(
         path: the file to write.
         batch, logs, step, names: see `format_batch`.
     """
-    rows = [(name, _spell(value)) for name, value in logs.items()]
     cards, faulty = [], []
     for row, faults in enumerate(list_faults(batch)):
         cards.append(_draw_card(batch, row, names))
         name = _name_image(batch, row, names)
         faulty += [f"{name}: {fault}" for fault in faults]
-    findings = render_paragraph(
-        "Nothing is wrong with pixels and boxes as numbers. Look whether the boxes fit "
-        "the pictures; if they do, the learning rate was too high."
+    write_page(
+        path,
+        "batch.html",
+        title=f"The batch of step {step}",
+        faults=faulty,
+        cards=cards,
+        scalars=[(name, _spell(value)) for name, value in logs.items()],
     )
-    if faulty:
-        findings = render_list(faulty, kind="warnings")
-    sections = [
-        Section("Images", findings + render_cards(cards)),
-        Section("Scalars of the step", render_table(["scalar", "value"], rows)),
-    ]
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(render_page(f"The batch of step {step}", sections))
 
 
 def list_faults(batch: Batch) -> list[list[str]]:

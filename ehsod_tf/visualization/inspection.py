@@ -5,19 +5,7 @@ from collections.abc import Sequence
 
 from ehsod_tf.structures import ImageSet
 from ehsod_tf.visualization.annotated_images import choose_images, draw_card
-from ehsod_tf.visualization.charts import draw_bar_chart, draw_histogram
-from ehsod_tf.visualization.html import (
-    Bar,
-    Cell,
-    Section,
-    render_cards,
-    render_heat_map,
-    render_list,
-    render_page,
-    render_paragraph,
-    render_table,
-    render_tiles,
-)
+from ehsod_tf.visualization.charts import draw_bars, draw_histogram
 from ehsod_tf.visualization.inspection_rows import (
     list_size_classes,
     list_supervision,
@@ -26,6 +14,7 @@ from ehsod_tf.visualization.inspection_rows import (
     rank_classes,
     rank_pairs,
 )
+from ehsod_tf.visualization.rendering import Bar, Shade, write_page
 
 _NUM_PICTURES = 24
 _NUM_SIZES = 8
@@ -52,25 +41,39 @@ def write_inspection(
         problems: (file, record, field, message) of what is wrong.
         notes: what else is worth knowing.
     """
-    sections = [
-        Section("Overview", _render_overview(summary, problems)),
-        Section("Problems and notes", _render_problems(problems, notes)),
-        Section("Classes", _render_classes(summary)),
-        Section("Sample images", _render_samples(image_set)),
-        Section("Boxes", _render_boxes(summary)),
-        Section("Images", _render_images(summary)),
-        Section("Classes that come together", _render_co_occurrence(summary)),
-    ]
-    # A file name that is not UTF-8 holds characters that no encoding can write.
-    with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
-        file.write(render_page(title, sections))
+    num_images = summary.num_strong + summary.num_weak + summary.num_unlabelled
+    class_header, classes = _list_classes(summary)
+    shown = rank_classes(summary, _NUM_CLASSES)
+    strong, weak = choose_images(image_set, _NUM_PICTURES)
+    write_page(
+        path,
+        "inspection.html",
+        title=title,
+        tiles=_list_tiles(summary, problems, num_images),
+        supervision=[
+            (name, Bar(count, num_images)) for name, count in list_supervision(summary)
+        ],
+        problems=problems,
+        notes=notes,
+        warnings=list_warnings(summary),
+        class_header=class_header,
+        classes=classes,
+        strong_cards=[draw_card(image_set, row) for row in strong],
+        weak_cards=[draw_card(image_set, row) for row in weak],
+        box_charts=_draw_boxes(summary) if sum(summary.size_classes) else [],
+        image_charts=_draw_images(summary) if summary.image_sizes else [],
+        image_sizes=_list_image_sizes(summary.image_sizes),
+        num_classes=len(summary.class_names),
+        matrix_columns=[summary.class_names[k] for k in shown],
+        matrix_rows=[_shade_row(summary, k, shown) for k in shown],
+        pairs=_list_pairs(summary),
+    )
 
 
-def _render_overview(summary, problems):
+def _list_tiles(summary, problems, num_images):
     num_boxes, num_ignored = int(summary.boxes.sum()), int(summary.ignored_boxes.sum())
     ignored = f", and {num_ignored:,} crowd or difficult" if num_ignored else ""
-    num_images = summary.num_strong + summary.num_weak + summary.num_unlabelled
-    tiles = [
+    return [
         ("Images", num_images, "that can be used"),
         ("Strong", summary.num_strong, "images with boxes"),
         ("Weak", summary.num_weak, "images with labels only"),
@@ -78,28 +81,14 @@ def _render_overview(summary, problems):
         ("Classes", len(summary.class_names), ""),
         ("Problems", len(problems), _explain_problems(problems)),
     ]
-    rows = [(name, Bar(count, num_images)) for name, count in list_supervision(summary)]
-    return render_tiles(tiles) + render_table(["supervision", "images"], rows)
 
 
 def _explain_problems(problems):
     return "their images are left out, see below" if problems else "nothing is left out"
 
 
-def _render_problems(problems, notes):
-    if problems:
-        header = ["file", "record", "field", "what is wrong, and what to do"]
-        html = render_paragraph(
-            "An image that a problem concerns is left out as a whole, and is not "
-            "counted on this page."
-        ) + render_table(header, list(problems), tall=True)
-    else:
-        html = render_paragraph("No problem was found.")
-    return html + (render_list(notes) if notes else "")
-
-
-def _render_classes(summary):
-    warnings = list_warnings(summary)
+def _list_classes(summary):
+    """Header and rows."""
     columns = {
         "strong images": summary.strong_images,
         "weak images": summary.weak_images,
@@ -123,28 +112,12 @@ def _render_classes(summary):
         ]
         for k, name in enumerate(summary.class_names)
     ]
-    html = render_list(warnings, kind="warnings") if warnings else ""
-    return html + render_table(["class", *columns, *extra], rows)
+    return ["class", *columns, *extra], rows
 
 
-def _render_samples(image_set):
-    strong, weak = choose_images(image_set, _NUM_PICTURES)
-    html = ""
-    for heading, rows in (
-        ("Strong: every object has its box.", strong),
-        ("Weak: only the classes are known, not where they are.", weak),
-    ):
-        if rows:
-            cards = [draw_card(image_set, row) for row in rows]
-            html += render_paragraph(heading) + render_cards(cards)
-    return html or render_paragraph("There is no image to show.")
-
-
-def _render_boxes(summary):
-    if not sum(summary.size_classes):
-        return render_paragraph("There are no boxes.")
+def _draw_boxes(summary):
     names, counts = zip(*list_size_classes(summary), strict=True)
-    charts = [
+    return [
         draw_histogram(
             "Box sizes",
             "boxes by √(width × height), in pixels",
@@ -157,19 +130,16 @@ def _render_boxes(summary):
             summary.aspect_ratios.edges.tolist(),
             summary.aspect_ratios.counts.tolist(),
         ),
-        draw_bar_chart(
+        draw_bars(
             "Size classes of COCO",
             "boxes by annotated area, in square pixels",
             names,
             counts,
         ),
     ]
-    return _join_charts(charts)
 
 
-def _render_images(summary):
-    if not summary.image_sizes:
-        return render_paragraph("There are no images.")
+def _draw_images(summary):
     numbers = [
         (
             "Classes per image",
@@ -183,7 +153,7 @@ def _render_images(summary):
         ),
     ]
     charts = [
-        draw_bar_chart(title, note, name_bins(histogram), histogram.counts.tolist())
+        draw_bars(title, note, name_bins(histogram), histogram.counts.tolist())
         for title, note, histogram in numbers
         if len(histogram.counts)
     ]
@@ -195,10 +165,10 @@ def _render_images(summary):
             summary.image_sides.counts.tolist(),
         )
     )
-    return _join_charts(charts) + _render_image_sizes(summary.image_sizes)
+    return charts
 
 
-def _render_image_sizes(image_sizes):
+def _list_image_sizes(image_sizes):
     num_images = sum(count for *_, count in image_sizes)
     rows = [
         (f"{width} × {height}", Bar(count, num_images))
@@ -208,65 +178,34 @@ def _render_image_sizes(image_sizes):
     if rest:
         num_rest = sum(count for *_, count in rest)
         rows.append((f"{len(rest):,} other sizes", Bar(num_rest, num_images)))
-    return render_table(["width × height", "images"], rows)
+    return rows
 
 
-def _render_co_occurrence(summary):
-    pairs = rank_pairs(summary, _NUM_PAIRS)
-    if not pairs:
-        return render_paragraph("No image shows more than one class.")
+def _list_pairs(summary):
     names = summary.class_names
-    rows = [
+    return [
         (
             f"{names[pair.first]}, {names[pair.second]}",
             pair.both,
             Bar(round(100 * pair.share), 100),
         )
-        for pair in pairs
+        for pair in rank_pairs(summary, _NUM_PAIRS)
     ]
-    return (
-        render_paragraph(
-            "Of the images that show the class of the row, how many percent also show "
-            "the class of the column."
-        )
-        + _render_matrix(summary)
-        + render_paragraph(
-            "The pairs that come together most often: image labels can hardly tell "
-            "apart two classes that always come together (100 percent)."
-        )
-        + render_table(
-            ["pair", "images with both", "percent of the images with either"], rows
-        )
-    )
 
 
-def _render_matrix(summary):
-    shown = rank_classes(summary, _NUM_CLASSES)
-    rows = []
-    for k in shown:
-        num_images = int(summary.co_occurrence[k, k])
-        cells = [_make_cell(summary, k, other, num_images) for other in shown]
-        rows.append((f"{summary.class_names[k]} ({num_images:,})", cells))
-    names = [summary.class_names[k] for k in shown]
-    html = render_heat_map("class (its images)", names, rows)
-    if len(shown) < len(summary.class_names):
-        html += render_paragraph(
-            f"The {len(shown)} most frequent of {len(summary.class_names)} classes."
-        )
-    return html
+def _shade_row(summary, row, columns):
+    num_images = int(summary.co_occurrence[row, row])
+    cells = [_make_cell(summary, row, column, num_images) for column in columns]
+    return f"{summary.class_names[row]} ({num_images:,})", cells
 
 
 def _make_cell(summary, row, column, num_images):
     if row == column:
-        return Cell("", 0.0, "")
+        return Shade("", 0.0, "")
     both = int(summary.co_occurrence[row, column])
     share = both / num_images
     name, other = summary.class_names[row], summary.class_names[column]
     hint = f"{both:,} of {num_images:,} images with {name} also show {other}"
     if not both:
-        return Cell("", 0.0, hint)
-    return Cell("<1" if share < 0.005 else f"{100 * share:.0f}", share, hint)
-
-
-def _join_charts(charts):
-    return f'<div class="charts">{"".join(charts)}</div>'
+        return Shade("", 0.0, hint)
+    return Shade("<1" if share < 0.005 else f"{100 * share:.0f}", share, hint)

@@ -6,13 +6,7 @@ import numpy as np
 from PIL import Image
 
 from ehsod_tf.visualization.drawing import choose_color
-from ehsod_tf.visualization.html import (
-    Card,
-    Section,
-    render_cards,
-    render_page,
-    render_paragraph,
-)
+from ehsod_tf.visualization.rendering import Card, write_page
 
 _SIDE = 480
 
@@ -53,8 +47,6 @@ def write_prediction_page(
         cards: of `make_prediction_card`.
         num_images: of which there may be more than cards.
     """
-    html = render_cards(cards)
-    if num_images > len(cards):
-        html = render_paragraph(f"The first {len(cards)} of {num_images}.") + html
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(render_page(title, [Section("Detections", html)]))
+    write_page(
+        path, "predictions.html", title=title, cards=cards, num_images=num_images
+    )

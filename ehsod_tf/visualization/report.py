@@ -1,181 +1,288 @@
-"""The report of a run: one HTML file that can be sent to a colleague as it is."""
+"""The page of a run: what was learnt, from what, where it fails, and how it went."""
 
-import math
-import re
+import os
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from ehsod_tf.visualization.charts import Series, draw_line_chart
-from ehsod_tf.visualization.html import (
-    Bar,
-    Section,
-    render_details,
-    render_gallery,
-    render_page,
-    render_table,
-    render_text,
-    render_tiles,
+from ehsod_tf.visualization.charts import (
+    MAX_SERIES,
+    Series,
+    draw_lines,
+    draw_ranking,
+    draw_scatter,
+    draw_stacks,
 )
+from ehsod_tf.visualization.figure_names import EXPLANATIONS, LEADING
+from ehsod_tf.visualization.heat_maps import Explained, draw_maps, draw_proposals
+from ehsod_tf.visualization.history_charts import draw_history, draw_teacher
+from ehsod_tf.visualization.pictures import Gallery
+from ehsod_tf.visualization.rendering import Bar, Shade, write_page
 
-_EXPLANATIONS = {
-    "AP": "mean over IoU 0.50 to 0.95",
-    "AP50": "at IoU 0.50",
-    "AP75": "at IoU 0.75",
-    "voc_ap50_11point": "VOC2007, 11-point",
-    "voc_ap50_area": "VOC2010 on, all points",
-    "APs": "objects under 32² pixels",
-    "APm": "32² to 96² pixels",
-    "APl": "over 96² pixels",
-    "AR1": "recall, 1 detection an image",
-    "AR10": "recall, 10 detections",
-    "AR100": "recall, 100 detections",
-    "ARs": "recall, under 32² pixels",
-    "ARm": "recall, 32² to 96² pixels",
-    "ARl": "recall, over 96² pixels",
+# From which score detections are shown where no better one is known.
+DEFAULT_SCORE = 0.3
+_MOST_CONFUSED = 20
+
+ERROR_NAMES = {
+    "classification": "wrong class",
+    "localisation": "bad box",
+    "both": "class and box wrong",
+    "duplicate": "object found twice",
+    "background": "nothing there",
+    "missed": "object not found",
 }
-_LEADING = ("AP", "AP50", "AP75", "voc_ap50_11point", "voc_ap50_area")
-
-_STAGE_TERM = re.compile(r"stage(\d+)_(\w+)")
 
 
-class Sample(NamedTuple):
-    """An image for the gallery, [H, W, 3] uint8 each.
+class Diagnosis(NamedTuple):
+    """Where a detector is right and where not; see `ehsod_tf.evaluation`.
 
     Attributes:
-        image: the image itself, shown where there is no ground truth.
-        ground_truth: the image with its objects drawn, or None.
-        detections: the image with its detections drawn.
-        name: for people.
+        figure: what the curves are of, as `per_class` calls it.
+        curves: {class name: (recalls, precisions)}.
+        errors: `ErrorKind`s.
+        point: `OperatingPoint`, or None.
+        confusions: [K + 1, K + 1] at the score of `point`, or None.
+        num_images: evaluation images.
+        num_objects: [K] objects in them.
     """
 
-    image: np.ndarray
-    ground_truth: np.ndarray | None
-    detections: np.ndarray
-    name: str = ""
+    figure: str
+    curves: Mapping
+    errors: Sequence
+    point: tuple | None
+    confusions: np.ndarray | None
+    num_images: int
+    num_objects: np.ndarray
 
 
-def write_report(
-    path: str,
-    *,
-    title: str,
-    figures: Mapping,
-    history: Sequence[Mapping],
-    supervision_text: str,
-    samples: Sequence[Sample],
-    config_text: str,
-) -> None:
-    """Writes the report of a run as one HTML file without outside references.
+class LeftOut(NamedTuple):
+    """What readers and checks left out of the data, and what they noted.
 
-    Args:
-        path: the file to write.
+    Attributes:
+        problems: (file, record, field, message) each.
+        notes: one line each.
+    """
+
+    problems: Sequence[tuple[str, str, str, str]] = ()
+    notes: Sequence[str] = ()
+
+
+class RunReport(NamedTuple):
+    """All that a report says.
+
+    Attributes:
         title: heading of the page.
-        figures: as `ehsod_tf.evaluation.runner.evaluate` returns them.
-        history: rows as in history.csv, one per epoch: ``epoch``, loss terms,
-            ``learning_rate``, ``gradient_norm`` and, on evaluated epochs, figures
-            named ``val_…``. Values are numbers or their text; empty ones are left out.
-        supervision_text: a table of what is known of the training images.
-        samples: the gallery.
+        figures: as `ehsod_tf.evaluation.evaluate` returns them.
+        summary: `ehsod_tf.data.DataSetSummary` of the training images.
+        diagnosis: of the evaluation images.
+        galleries: pictures of evaluation images with what was found.
+        explained: training images with class maps; may be empty.
+        history: rows as in ``history.csv``: numbers or their text.
+        timings: rows as in ``timings.csv``: numbers or their text; may be empty.
+        left_out: of both sets.
         config_text: the operative configuration.
     """
-    sections = [
-        Section("Result", _render_headline(figures)),
-        Section("Result by class", _render_classes(figures["per_class"])),
-    ]
-    if samples:
-        sections.append(Section("Validation images", _render_samples(samples)))
-    if history:
-        sections.append(Section("Training", _render_history(history)))
-    sections += [
-        Section("Supervision", render_text(supervision_text)),
-        Section(
-            "Configuration",
-            render_details("Every value of this run", render_text(config_text)),
-        ),
-    ]
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(render_page(title, sections))
+
+    title: str
+    figures: Mapping
+    summary: tuple
+    diagnosis: Diagnosis
+    galleries: Sequence[Gallery]
+    explained: Sequence[Explained]
+    history: Sequence[Mapping]
+    timings: Sequence[Mapping]
+    left_out: LeftOut
+    config_text: str
 
 
-def _render_headline(figures):
-    tiles = [
-        (name, value, _EXPLANATIONS.get(name, ""))
+def write_report(path: str | os.PathLike, report: RunReport) -> None:
+    """Writes the report of a run as one HTML file that asks for no other."""
+    point = report.diagnosis.point
+    write_page(
+        path,
+        "report.html",
+        script_name="scores.js",
+        title=report.title,
+        report=report,
+        threshold=point.score if point else DEFAULT_SCORE,
+        leading=list_tiles(report.figures, leading=True),
+        others=list_tiles(report.figures, leading=False),
+        class_table=_list_classes(report),
+        boxes_chart=_draw_ap_over_boxes(report),
+        curves_chart=draw_curves(report.diagnosis, report.figures),
+        errors_chart=_draw_errors(report.diagnosis.errors),
+        confusion=_shade_confusions(report),
+        map_rows={
+            kind: [
+                draw_maps(explained, report.summary.class_names)
+                for explained in report.explained
+                if explained.is_strong == is_strong
+            ]
+            for kind, is_strong in (("strong", True), ("weak", False))
+        },
+        proposals=[
+            draw_proposals(explained, f"proposals-{number}")
+            for number, explained in enumerate(_take_both_kinds(report.explained))
+        ],
+        teacher_charts=draw_teacher(report.history),
+        history_charts=draw_history(report.history),
+        timing_chart=_draw_timings(report.timings),
+    )
+
+
+def list_tiles(figures: Mapping, *, leading: bool) -> list[tuple]:
+    """(name, value, explanation) of the figures that lead, or of all others."""
+    return [
+        (name, value, EXPLANATIONS.get(name, ""))
         for name, value in figures.items()
-        if name != "per_class"
+        if name != "per_class" and (name in LEADING) == leading
     ]
-    leading = [tile for tile in tiles if tile[0] in _LEADING]
-    others = [tile for tile in tiles if tile[0] not in _LEADING]
-    html = render_tiles(leading)
-    return html + (render_tiles(others, size="small") if others else "")
 
 
-def _render_classes(per_class):
-    columns = list(next(iter(per_class.values()), {}))
-    rows = [
-        [name, *(_make_cell(column, row[column]) for column in columns)]
-        for name, row in per_class.items()
-    ]
-    return render_table(["class", *columns], rows)
-
-
-def _make_cell(column, value):
-    return value if column == "num_objects" else Bar(value)
-
-
-def _render_samples(samples):
-    rows = []
-    for image, ground_truth, detections, name in (Sample(*s) for s in samples):
-        left = (
-            ("Image", image) if ground_truth is None else ("Ground truth", ground_truth)
+def draw_curves(diagnosis: Diagnosis, figures: Mapping):
+    """Precision over recall: every class, or of many the best and the worst ones."""
+    values = {
+        name: figures["per_class"][name][diagnosis.figure] for name in diagnosis.curves
+    }
+    names = sorted(values, key=values.get, reverse=True)
+    note = f"at IoU 0.5; {diagnosis.figure} beside the name"
+    if len(names) > MAX_SERIES:
+        note = f"the three best and the three worst of {len(names)} classes; {note}"
+        names = names[:3] + names[-3:]
+    series = [
+        Series(
+            name,
+            *map(list, diagnosis.curves[name]),
+            note=f"{values[name]:.4f}",
         )
-        rows.append((name, [left, ("Detections", detections)]))
-    return render_gallery(rows)
-
-
-def _render_history(history):
-    charts = []
-    for chart_title, columns in _group_columns(history):
-        series = [
-            _make_series(history, column, name) for column, name in columns.items()
-        ]
-        series = [line for line in series if line.xs]
-        if series:
-            charts.append(draw_line_chart(chart_title, series, "epoch"))
-    return f'<div class="charts">{"".join(charts)}</div>'
-
-
-def _group_columns(history):
-    """Lists the charts: (title, {column: name of its line}), the figures first."""
-    columns = list(dict.fromkeys(column for row in history for column in row))
-    charts = {}
-    for column in columns:
-        stage = _STAGE_TERM.fullmatch(column)
-        if column in ("epoch", "step"):
-            continue
-        if column.startswith("val_pseudo_"):
-            name = column.removeprefix("val_pseudo_")
-            charts.setdefault("boxes of the teacher", {})[column] = name
-        elif column.startswith("val_"):
-            if column.removeprefix("val_") in _LEADING:
-                charts.setdefault("validation", {})[column] = column[len("val_") :]
-        elif stage:
-            charts.setdefault(f"stage {stage[2]}", {})[column] = f"stage {stage[1]}"
-        elif column.startswith("gradient_norm"):
-            name = "largest" if column.endswith("_max") else "mean"
-            charts.setdefault("gradient_norm", {})[column] = name
-        else:
-            charts[column] = {column: column}
-    first = ("validation", "total_loss")
-    order = [*(title for title in first if title in charts), *charts]
-    return [(title, charts[title]) for title in dict.fromkeys(order)]
-
-
-def _make_series(history, column, name):
-    points = [
-        (float(row["epoch"]), float(row[column]))
-        for row in history
-        if row.get(column) not in (None, "")
+        for name in names
+        if len(diagnosis.curves[name][0])
     ]
-    points = [point for point in points if math.isfinite(point[1])]
-    return Series(name, [x for x, _ in points], [y for _, y in points])
+    if not series:
+        return None
+    return draw_lines(
+        "Precision", series, "recall", note=note, y_max=1.0, y_name="precision"
+    )
+
+
+def _list_classes(report):
+    """Header and rows: what was known of each class, and what was learnt."""
+    summary, figures = report.summary, report.figures["per_class"]
+    columns = list(next(iter(figures.values()), {}))
+    columns = [column for column in columns if column != "num_objects"]
+    counts = {
+        "images with boxes": summary.strong_images,
+        "images with labels": summary.weak_images,
+        "boxes": summary.boxes,
+    }
+    header = ["class", *counts, "objects to find", *columns]
+    rows = [
+        [
+            name,
+            *(int(values[k]) for values in counts.values()),
+            int(report.diagnosis.num_objects[k]),
+            *(Bar(figures[name][column]) for column in columns),
+        ]
+        for k, name in enumerate(summary.class_names)
+    ]
+    return header, rows
+
+
+def _draw_ap_over_boxes(report):
+    per_class = report.figures["per_class"]
+    figure = "AP" if "AP" in next(iter(per_class.values()), {}) else "ap50_area"
+    points = [
+        (name, int(report.summary.boxes[k]), per_class[name][figure])
+        for k, name in enumerate(report.summary.class_names)
+        if per_class[name].get(figure) is not None
+    ]
+    if not points:
+        return None
+    return draw_scatter(
+        f"{figure} against boxes",
+        "a point for each class; few boxes and a low figure: draw more boxes here",
+        points,
+        "boxes",
+        figure,
+    )
+
+
+def _draw_errors(errors):
+    rows = [
+        (
+            ERROR_NAMES[error.name],
+            100 * error.cost,
+            f"{100 * error.cost:.2f} ({error.count:,})",
+        )
+        for error in errors
+    ]
+    return draw_ranking(
+        "What each kind of error costs",
+        "points of AP50 that would be gained if it alone were put right (how many)",
+        rows,
+        None,
+    )
+
+
+def _shade_confusions(report):
+    """Columns and rows of the heat map; of many classes the most confused ones."""
+    confusions = report.diagnosis.confusions
+    if confusions is None:
+        return None
+    names = [*report.summary.class_names, "background"]
+    wrong = confusions - np.diag(np.diag(confusions))
+    weight = wrong[:-1, :-1].sum(axis=0) + wrong[:-1, :-1].sum(axis=1)
+    most = np.argsort(-weight, kind="stable")[:_MOST_CONFUSED]
+    shown = [*sorted(most.tolist()), len(names) - 1]
+    rows = []
+    for row in shown:
+        total = int(confusions[row].sum())
+        cells = [
+            _shade(names, row, column, int(confusions[row, column]), total)
+            for column in shown
+        ]
+        rows.append((f"{names[row]} ({total:,})", cells))
+    return [names[k] for k in shown], rows, len(names) - 1 - len(most)
+
+
+def _shade(names, row, column, count, total):
+    background = len(names) - 1
+    if row == column == background:
+        return Shade("", 0.0, "")
+    if row == background:
+        hint = f"{count:,} detections of {names[column]} where there is nothing"
+    elif column == background:
+        hint = f"{count:,} of {total:,} objects of {names[row]} not found"
+    else:
+        hint = f"{count:,} of {total:,} objects of {names[row]} as {names[column]}"
+    return Shade(f"{count:,}" if count else "", count / total if total else 0.0, hint)
+
+
+def _take_both_kinds(explained):
+    """Two strong and two weak images."""
+    strong = [image for image in explained if image.is_strong]
+    weak = [image for image in explained if not image.is_strong]
+    return strong[:2] + weak[:2]
+
+
+def _draw_timings(timings):
+    if not timings:
+        return None
+    names = {
+        "input_seconds": "waiting for images",
+        "step_seconds": "steps",
+        "evaluation_seconds": "evaluation",
+        "other_seconds": "checkpoints and the rest",
+    }
+    return draw_stacks(
+        "Time of each epoch",
+        "the first step of a start includes the tracing of the graph",
+        [int(row["epoch"]) for row in timings],
+        {
+            name: [float(row[column] or 0) for row in timings]
+            for column, name in names.items()
+        },
+        "epoch",
+        "s",
+    )

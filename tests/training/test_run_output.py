@@ -10,7 +10,13 @@ from rich.console import Console
 from toy_detector import make_checkpoints, make_dataset, make_model
 
 from ehsod_tf.errors import DataError
-from ehsod_tf.training import HistoryCsv, ProgressDisplay, TensorBoardScalars, train
+from ehsod_tf.training import (
+    HistoryCsv,
+    ProgressDisplay,
+    TensorBoardScalars,
+    TimingsCsv,
+    train,
+)
 from ehsod_tf.training.progress import (
     choose_terms,
     format_duration,
@@ -276,6 +282,43 @@ def test_tensorboard_has_every_term_and_goes_on_after_a_resumption(tmp_path):
     events = read_events(tmp_path / "tb")
     assert set(events["step/stage1_cls"]) == {3, 6, 9, 12}
     assert set(events) >= {"step/cam_cls", "step/total_loss", "step/gradient_norm"}
+    assert set(events["step/input_seconds"]) == {3, 6, 9, 12}
     for row in history:
         wanted = pytest.approx(row["cam_cls"])
         assert events["epoch/cam_cls"][row["epoch"]] == wanted
+
+
+def test_timings_say_where_the_time_went(tmp_path, monkeypatch):
+    """Steps of 2 s after waits of 0.5 s, an evaluation of 10 s, 1 s for all else."""
+    now = 100.0
+    monkeypatch.setattr("time.perf_counter", lambda: now)
+    timings = TimingsCsv(tmp_path / "timings.csv")
+    for epoch in range(2):
+        timings.on_epoch_begin(epoch)
+        for index in range(3):
+            now += 0.5
+            timings.on_train_batch_begin(index, {"input_seconds": 0.5})
+            now += 7.0 if (epoch, index) == (0, 0) else 2.0
+            timings.on_train_batch_end(index, LOGS)
+        now += 1.0
+        timings.on_test_begin()
+        now += 10.0
+        timings.on_test_end()
+        timings.on_epoch_end(epoch, LOGS)
+    names = "epoch steps input_seconds step_seconds first_step_seconds "
+    names += "evaluation_seconds other_seconds"
+    rows = [
+        dict(zip(names.split(), values, strict=True))
+        for values in (
+            ("1", "3", "1.5", "11.0", "7.0", "10.0", "1.0"),
+            ("2", "3", "1.5", "6.0", "2.0", "10.0", "1.0"),
+        )
+    ]
+    assert read_table(tmp_path / "timings.csv") == rows
+
+
+def test_a_run_times_its_steps_and_waits(tmp_path):
+    run(tmp_path, TimingsCsv(tmp_path / "timings.csv"), epochs=2)
+    for row in read_table(tmp_path / "timings.csv"):
+        assert 0 < float(row["input_seconds"]) < 60
+        assert float(row["step_seconds"]) >= float(row["first_step_seconds"]) > 0

@@ -2,10 +2,10 @@
 
 import re
 from html import unescape
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from pages import PageParser
 from small_sets import make_image_set
 
 from ehsod_tf.data.statistics import summarize
@@ -42,32 +42,6 @@ def write(tmp_path):
         return text
 
     return write
-
-
-class PageParser(HTMLParser):
-    """Checks that every tag is closed and that nothing comes from outside."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.open = []
-        self.feed(text)
-        self.close()
-        assert not self.open
-
-    def handle_starttag(self, tag, attrs):
-        assert tag not in ("script", "link", "iframe", "object", "base")
-        for name, value in attrs:
-            assert not name.startswith("on")
-            if name in ("src", "href", "srcset", "data"):
-                assert value.startswith("data:image/jpeg;base64,")
-        if tag not in ("meta", "img"):
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        pass
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
 
 
 def read_tiles(text):
