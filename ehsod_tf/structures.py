@@ -105,11 +105,20 @@ class Targets(NamedTuple):
         boxes: [B, M, 4] float32. Padding rows, and all rows of a weak image, are 0.
         classes: [B, M] int32, -1 for padding.
         class_states: [B, K] int32, see the top of this file.
+        is_partial: [B] bool, images that are partly boxed. None where the whole data
+            set holds no such image, so that no step pays for the question.
+        ignored_boxes: [B, G, 4] float32 regions that are background to no loss; rows of
+            padding are 0. None where the whole data set holds none.
+        ignored_classes: [B, G] int32, what such a region may hold: a class or
+            `ANY_CLASS`. None with `ignored_boxes`.
     """
 
     boxes: tf.Tensor
     classes: tf.Tensor
     class_states: tf.Tensor
+    is_partial: tf.Tensor | None = None
+    ignored_boxes: tf.Tensor | None = None
+    ignored_classes: tf.Tensor | None = None
 
     @property
     def image_labels(self) -> tf.Tensor:

@@ -34,6 +34,7 @@ class Source(NamedTuple):
     unannotated: str
     unlisted: str
     occluded: str
+    boxed: str
 
 
 def add_source_arguments(parser: argparse.ArgumentParser) -> None:
@@ -85,6 +86,12 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("objects", "ignored"),
         default="objects",
         help="what CVAT's objects are that are marked as partly hidden",
+    )
+    group.add_argument(
+        "--boxed",
+        default="all",
+        help="'in part' if not every object of a boxed image has a box; or the "
+        "classes that are boxed completely, with commas",
     )
 
 
@@ -162,12 +169,17 @@ def _read_files(source, findings):
     if any(getattr(source, form) for form in needy) and not source.images:
         flags = ", ".join(f"--{form}" for form in needy)
         raise ConfigError(f"{flags} need --images, a folder")
+    boxed = source.boxed
+    if boxed not in ("all", "in part"):
+        boxed = tuple(boxed.split(","))
+    readers = tuple(
+        _choose_reader(form, path, source)
+        for form in _FORMS
+        for path in getattr(source, form)
+    )
     return data.read_mixture(
-        tuple(
-            _choose_reader(form, path, source)
-            for form in _FORMS
-            for path in getattr(source, form)
-        ),
+        readers,
+        boxed=(boxed,) * len(readers),
         class_names=tuple(source.classes.split(",")) if source.classes else None,
         findings=findings,
     )

@@ -14,7 +14,7 @@ from ehsod_tf.data.checks.leakage import (
     note_shared_images,
 )
 from ehsod_tf.data.checks.validation import validate
-from ehsod_tf.data.columns import align_classes, select_images
+from ehsod_tf.data.columns import align_classes, select_images, spread_any_class
 from ehsod_tf.data.input.batch_plan import count_steps_per_epoch
 from ehsod_tf.data.input.input_errors import explain_input_error, name_unreadable_images
 from ehsod_tf.data.input.pipeline import (
@@ -107,6 +107,7 @@ __all__ = [
     "read_yolo",
     "select_images",
     "split_from_ids",
+    "spread_any_class",
     "suggest",
     "summarize",
     "validate",

@@ -203,6 +203,34 @@ def align_classes(
     )
 
 
+def spread_any_class(image_set: ImageSet) -> ImageSet:
+    """Returns the set with an ignored region of each class for those of any class."""
+    is_any = image_set.classes == ANY_CLASS
+    if not is_any.any():
+        return image_set
+    num_classes = len(image_set.class_names)
+    counts = np.where(is_any, num_classes, 1)
+    rows = np.repeat(np.arange(len(counts)), counts)
+    # 0 .. K-1 within the copies of each region.
+    copies = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+    splits = np.concatenate([[0], np.cumsum(counts)])[image_set.row_splits]
+    classes = np.where(is_any[rows], copies, image_set.classes[rows])
+    return image_set._replace(
+        row_splits=splits.astype(np.int64),
+        boxes=image_set.boxes[rows],
+        classes=classes.astype(np.int32),
+        areas=image_set.areas[rows],
+        ignored=image_set.ignored[rows],
+    )
+
+
+def join_boxes(first: BoxColumns, second: BoxColumns) -> BoxColumns:
+    """Returns the objects of both, those of the first before."""
+    return BoxColumns(
+        *(np.concatenate(pair) for pair in zip(first, second, strict=True))
+    )
+
+
 def derive_image_labels(
     boxes: BoxColumns, num_images: int, num_classes: int
 ) -> np.ndarray:

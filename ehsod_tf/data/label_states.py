@@ -6,7 +6,7 @@ import numpy as np
 
 from ehsod_tf.data.problems import Findings
 from ehsod_tf.errors import DataError, require_choice
-from ehsod_tf.structures import ABSENT, PRESENT, UNKNOWN
+from ehsod_tf.structures import ABSENT, BOXED_OFFSET, PARTLY_BOXED, PRESENT, UNKNOWN
 
 UNLISTED_STATES = {"absent": ABSENT, "unknown": UNKNOWN}
 
@@ -54,6 +54,29 @@ def add_labels_to_boxes(
     contradicted = (boxed != UNKNOWN) & (listed != UNKNOWN) & (boxed != listed)
     filled = (boxed == UNKNOWN) & (listed == PRESENT)
     return np.where(filled, PRESENT, boxed).astype(np.int8), contradicted
+
+
+def derive_class_states(
+    boxed: np.ndarray, listed: np.ndarray, is_complete: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Joins what the boxes of images say of each class with what a source lists.
+
+    Args:
+        boxed: [..., K] labels as if all boxes were complete, see `add_labels_to_boxes`.
+        listed: [..., K] from a list of labels.
+        is_complete: [..., K] bool, classes of which every object has a box.
+
+    Returns:
+        class_states: [..., K] int8.
+        contradicted: [..., K] bool, where one says present and the other absent.
+    """
+    is_boxed = boxed == PRESENT
+    known = np.where(is_complete | is_boxed, boxed, UNKNOWN)
+    labels, contradicted = add_labels_to_boxes(known, listed)
+    labels = np.where(~is_complete & ~is_boxed, listed, labels)
+    of_rest = np.where(is_boxed, PARTLY_BOXED, labels)
+    states = np.where(is_complete, labels + BOXED_OFFSET, of_rest)
+    return states.astype(np.int8), contradicted
 
 
 def describe_contradiction(

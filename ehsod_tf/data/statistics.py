@@ -4,7 +4,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ehsod_tf.structures import ANY_CLASS, PRESENT, UNKNOWN, ImageSet
+from ehsod_tf.structures import (
+    ABSENT,
+    ANY_CLASS,
+    BOXED,
+    PARTLY_BOXED,
+    PRESENT,
+    UNKNOWN,
+    ImageSet,
+)
 
 # COCO's bounds between small, medium and large objects, in square pixels.
 _SIZE_BOUNDS = (32.0**2, 96.0**2)
@@ -31,10 +39,14 @@ class DataSetSummary(NamedTuple):
     Attributes:
         class_names: the K class names.
         num_strong: images with boxes.
+        num_partly_boxed: those of them that are boxed in part, or by class.
         num_weak: images without boxes of which some label is known.
         num_unlabelled: images of which nothing is known.
-        num_empty: strong images without any ordinary object.
+        num_empty: completely boxed images without any ordinary object.
         num_partial: weak images of which some labels are unknown.
+        class_states: [K, 5] images in which the class is boxed completely, boxed in
+            part, present without boxes, absent, unknown. Absent is what boxes or labels
+            say so of; unknown, too, what only a crowd or a difficult object shows.
         strong_images: [K] strong images that show the class.
         weak_images: [K] weak images that show the class.
         unknown_images: [K] images, strong or weak, whose label of the class is unknown.
@@ -54,10 +66,12 @@ class DataSetSummary(NamedTuple):
 
     class_names: tuple[str, ...]
     num_strong: int
+    num_partly_boxed: int
     num_weak: int
     num_unlabelled: int
     num_empty: int
     num_partial: int
+    class_states: np.ndarray
     strong_images: np.ndarray
     weak_images: np.ndarray
     unknown_images: np.ndarray
@@ -81,16 +95,19 @@ def summarize(image_set: ImageSet) -> DataSetSummary:
     weak = ~strong & ~unknown.all(axis=1)
     ordinary = ~image_set.ignored
     num_classes = len(image_set.class_names)
-    objects_of_image = _count_objects(image_set, ordinary)[strong]
+    num_objects = _count_objects(image_set, ordinary)
+    objects_of_image = num_objects[strong]
     heights, widths = (image_set.boxes[ordinary, 2:] - image_set.boxes[ordinary, :2]).T
     size_classes = np.digitize(image_set.areas[ordinary], _SIZE_BOUNDS)
     return DataSetSummary(
         class_names=image_set.class_names,
         num_strong=int(strong.sum()),
+        num_partly_boxed=int((strong & ~image_set.is_strong).sum()),
         num_weak=int(weak.sum()),
         num_unlabelled=int((~strong & ~weak).sum()),
-        num_empty=int((objects_of_image == 0).sum()),
+        num_empty=int((image_set.is_strong & (num_objects == 0)).sum()),
         num_partial=int(unknown[weak].any(axis=1).sum()),
+        class_states=_count_states(image_set),
         strong_images=present[strong].sum(axis=0),
         weak_images=present[weak].sum(axis=0),
         unknown_images=unknown[strong | weak].sum(axis=0),
@@ -147,6 +164,20 @@ def _count_objects(image_set, mask):
     """Returns [I] the objects of each image where `mask` is."""
     sums = np.concatenate([[0], np.cumsum(mask)])
     return np.diff(sums[image_set.row_splits])
+
+
+def _count_states(image_set):
+    """Returns [K, 5] images, see `DataSetSummary.class_states`."""
+    states = image_set.class_states
+    labels = image_set.image_labels
+    kinds = (
+        states == BOXED,
+        states == PARTLY_BOXED,
+        states == PRESENT,
+        labels == ABSENT,
+        labels == UNKNOWN,
+    )
+    return np.stack([kind.sum(axis=0) for kind in kinds], axis=1)
 
 
 def _rank_image_sizes(sizes):

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from ehsod_tf.modeling.boxes.geometry import clip_boxes
-from ehsod_tf.structures import ABSENT
+from ehsod_tf.structures import ABSENT, ANY_CLASS
 
 CAM_OBJECTNESS = ("softmax_max", "sigmoid_max", "contrast", "sigmoid_contrast", "none")
 # Sides of the outer border of a contrast's ring, in sides of the box.
@@ -218,6 +218,24 @@ def draw_cam_targets(boxes, classes, num_classes: int, shape, stride: int, sigma
     positive = _merge_boxes(inner, one_hot)
     ignored = _merge_boxes(outer, one_hot) & ~positive
     return positive, ignored
+
+
+def cover_ignored_cells(boxes, classes, num_classes: int, shape, stride: int):
+    """The cells that are negative for no loss: those in ignored regions.
+
+    Args:
+        boxes: [B, G, 4] float32 pixels; rows of padding are 0.
+        classes: [B, G] int32; `ANY_CLASS` for every channel.
+        num_classes: K.
+        shape: (height, width) of the level in cells.
+        stride: pixels per cell.
+
+    Returns:
+        [B, H, W, K] bool.
+    """
+    is_any = (classes == ANY_CLASS)[..., tf.newaxis]
+    channels = tf.where(is_any, 1.0, tf.one_hot(classes, num_classes))
+    return _merge_boxes(_cover_cells(boxes, shape, stride), channels)
 
 
 def label_weak_cells(image_labels, weak_cam_target: str = "absent_negatives"):

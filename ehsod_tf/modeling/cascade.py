@@ -157,4 +157,5 @@ def refine_boxes(stage: StageOutputs, image_sizes):
 
 def _wrap_boxes(boxes, valid):
     unknown = tf.fill(tf.shape(valid), -1)
-    return Rois(boxes, valid, unknown, tf.zeros_like(boxes), tf.zeros_like(valid))
+    no = tf.zeros_like(valid)
+    return Rois(boxes, valid, unknown, tf.zeros_like(boxes), no, no)

@@ -2,8 +2,10 @@
 
 Each function of this module turns raw outputs and targets into named `LossTerm` values;
 `HybridCriterion` gathers them and holds their weights. Which images a term sees is
-stated once, in its call of `sum_masked`: all of them, or the strong ones, and with them
-those that a teacher has given boxes to, by their weights.
+stated once, in its call of `sum_masked`: all of them, or those with boxes, and with
+them those that a teacher has given boxes to, by their weights.
+
+In a partly boxed image, a place without a box says no more than `BoxedShares` has it.
 """
 
 import dataclasses
@@ -12,9 +14,11 @@ import tensorflow as tf
 
 from ehsod_tf.errors import ConfigError, require_choice
 from ehsod_tf.modeling import losses
+from ehsod_tf.modeling.boxed_shares import share_boxed
 from ehsod_tf.modeling.boxes.coding import encode_boxes
 from ehsod_tf.modeling.cam import (
     average_cam,
+    cover_ignored_cells,
     draw_cam_targets,
     label_weak_cells,
     mask_cells,
@@ -56,6 +60,9 @@ class HybridCriterion:
         proposals_normalizer: "rois" or "classes", see `confidence_cross_entropy`.
         absent: weight of `absent_class_loss` in the regions of weak images, within
             the stage; beyond the paper. 0 leaves the term out.
+        boxed_share: of the objects of a partly boxed class, the share that is taken to
+            have boxes, see docs/method.md; 0 learns nothing from places without a box
+            where such an object may be.
     """
 
     cam_cls: float = 0.1
@@ -73,12 +80,18 @@ class HybridCriterion:
     mid_reduction: str = "sum"
     proposals_normalizer: str = "rois"
     absent: float = 0.0
+    boxed_share: float = 0.7
 
     def __post_init__(self):
         for name, choices in _SWITCHES.items():
             require_choice(f"criterion: {name}", getattr(self, name), choices)
         if not self.absent >= 0:
             raise ConfigError(f"criterion: absent is at least 0, got {self.absent!r}")
+        if not 0 <= self.boxed_share < 1:
+            raise ConfigError(
+                "criterion: boxed_share is from 0 to less than 1, got "
+                f"{self.boxed_share!r}"
+            )
 
     def weights(self, num_stages: int) -> dict[str, float]:
         """Weight of every term, by name, in the order in which they are shown."""
@@ -128,24 +141,27 @@ class HybridCriterion:
         if weights is None:
             strong = tf.cast(targets.has_boxes, tf.float32)
             weights = TargetWeights(strong, strong)
-        terms = self._cam_terms(cam_rpn, targets, weights, image_sizes)
-        rpn_terms, positives = _compute_rpn_terms(cam_rpn, anchors, targets, weights)
+        shares = share_boxed(targets, self.boxed_share)
+        terms = self._cam_terms(cam_rpn, targets, weights, image_sizes, shares)
+        rpn_terms, positives = _compute_rpn_terms(
+            cam_rpn, anchors, targets, weights, shares
+        )
         terms |= rpn_terms
         counters = {"rpn_positives": positives}
         if stages:
-            stage_terms, positives = self._stage_terms(stages, targets, weights)
+            stage_terms, positives = self._stage_terms(stages, targets, weights, shares)
             terms |= _split_stages(stage_terms)
             for index, count in enumerate(tf.unstack(positives), start=1):
                 counters[f"stage{index}_positives"] = count
         return terms, counters
 
-    def _cam_terms(self, outputs, targets, weights, image_sizes):
+    def _cam_terms(self, outputs, targets, weights, image_sizes, shares):
         cls, sums = 0.0, 0.0
         for level, logits in outputs.cam_logits.items():
             scores = self._score_cam(level, logits, image_sizes)
             bce = losses.binary_cross_entropy(scores, targets.image_labels)
             cls += tf.reduce_sum(bce, axis=-1)
-            sums += self._segment_cam(level, logits, targets, image_sizes)
+            sums += self._segment_cam(level, logits, targets, image_sizes, shares)
         positive, num_positive, negative, num_cells = tf.unstack(sums)
         seg = positive / tf.maximum(num_positive, 1.0)
         seg += negative / (POSITIVE_SHARE * num_cells)
@@ -177,7 +193,7 @@ class HybridCriterion:
             return losses.score_softmax(averages)
         return losses.score_sigmoid(averages)
 
-    def _segment_cam(self, level, logits, targets, image_sizes):
+    def _segment_cam(self, level, logits, targets, image_sizes, shares):
         """What one level adds to L_CAM-seg.
 
         Returns:
@@ -199,14 +215,23 @@ class HybridCriterion:
         negative = tf.where(
             is_strong, ~(positive | ignored), absent[:, tf.newaxis, tf.newaxis, :]
         )
+        if targets.ignored_boxes is not None:
+            negative &= ~cover_ignored_cells(
+                targets.ignored_boxes,
+                targets.ignored_classes,
+                logits.shape[-1],
+                shape,
+                2**level,
+            )
         is_positive = positive & is_strong & cells
-        loss = losses.focal_loss(logits, is_positive)
+        in_box = tf.reduce_any(positive | ignored, axis=-1, keepdims=True)
+        loss = losses.focal_loss(logits, is_positive, shares.at_cells(in_box))
         positive = tf.cast(is_positive, tf.float32)
         negative = tf.cast(negative & cells, tf.float32)
         parts = loss * positive, positive, loss * negative, tf.cast(cells, tf.float32)
         return tf.stack([_sum_images(part) for part in parts])
 
-    def _stage_terms(self, stages, targets, weights):
+    def _stage_terms(self, stages, targets, weights, shares):
         """The terms of all stages at once: each stage's images are rows of one batch.
 
         Returns:
@@ -215,6 +240,7 @@ class HybridCriterion:
         rois, head = _join_rows([k.rois for k in stages], [k.head for k in stages])
         num_stages, num_classes = len(stages), head.confidence_logits.shape[-1]
         labels = tf.tile(targets.image_labels, [num_stages, 1])
+        boxed_shares = shares.at_regions(rois.explained)
 
         def sum_images(values):
             return tf.reshape(_sum_images(values), [num_stages, -1])
@@ -226,15 +252,19 @@ class HybridCriterion:
         if self.mid_reduction == "mean":
             mid /= num_classes
         confidence = losses.confidence_cross_entropy(
-            head.confidence_logits, rois.valid, rois.classes, self.proposals_normalizer
+            head.confidence_logits,
+            rois.valid,
+            rois.classes,
+            self.proposals_normalizer,
+            boxed_shares,
         )
         supervised = tf.cast(rois.classes >= 0, tf.float32)
-        cross_entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(
-            labels=tf.maximum(rois.classes, 0), logits=head.class_logits
+        cross_entropy = losses.class_cross_entropy(
+            head.class_logits, tf.maximum(rois.classes, 0), boxed_shares
         )
         foreground = (rois.classes >= 0) & (rois.classes < num_classes)
         stds = tf.constant([stage.stds for stage in stages])
-        stds = tf.repeat(stds, tf.shape(targets.has_boxes)[0], axis=0)[:, tf.newaxis]
+        stds = tf.repeat(stds, tf.shape(targets.classes)[0], axis=0)[:, tf.newaxis]
         deltas = encode_boxes(rois.matched_boxes, rois.boxes) / stds
         distances = losses.smooth_l1(head.deltas, deltas, HEAD_BETA)
         is_foreground = tf.cast(foreground, tf.float32)
@@ -258,11 +288,15 @@ class HybridCriterion:
         return terms, num_positives
 
 
-def _compute_rpn_terms(outputs, sampled_anchors, targets, weights):
-    positives, negatives, matched = sampled_anchors
+def _compute_rpn_terms(outputs, sampled_anchors, targets, weights, shares):
+    positives, negatives, matched, explained = sampled_anchors
     sampled = tf.cast(positives | negatives, tf.float32)
+    logits = outputs.objectness_logits
+    if shares.of_image is not None:
+        boxed_shares = tf.where(positives, 1.0, shares.at_anchors(explained))
+        logits = losses.discount_unboxed(logits, boxed_shares)
     bce = tf.nn.sigmoid_cross_entropy_with_logits(
-        labels=tf.cast(positives, tf.float32), logits=outputs.objectness_logits
+        labels=tf.cast(positives, tf.float32), logits=logits
     )
     deltas = encode_boxes(matched, outputs.anchors.boxes)
     distances = losses.smooth_l1(outputs.deltas, deltas, RPN_BETA)

@@ -93,7 +93,31 @@ def binary_cross_entropy(scores: LogScores, image_labels):
     return tf.where(image_labels == UNKNOWN, 0.0, loss)
 
 
-def focal_loss(logits, positive, alpha=0.25, gamma=2.0):
+def discount_unboxed(logits, boxed_shares):
+    """The logit of "there is an object, and it has a box".
+
+    With q the probability of an object and r the share of such objects that have boxes,
+    it is the logit of r * q: of r = 1 the logit itself, of r = 0 next to minus infinity
+    whatever the network says, and so without a gradient. It is what a place without a
+    box is to be compared with: that there is no box says no more than this.
+
+    Args:
+        logits: [...] float32.
+        boxed_shares: float32 in [0, 1] that broadcast to them.
+
+    Returns:
+        [...] float32.
+    """
+    unboxed = tf.math.softplus(logits + _safe_log(1.0 - boxed_shares))
+    return logits + _safe_log(boxed_shares) - unboxed
+
+
+def _safe_log(values):
+    """Logarithm; of 0, what takes an element out of a log-sum-exp."""
+    return tf.where(values > 0.0, tf.math.log(tf.maximum(values, EPSILON)), _LOG_OF_0)
+
+
+def focal_loss(logits, positive, boxed_shares=None, alpha=0.25, gamma=2.0):
     """Sigmoid focal loss (L_CAM-seg).
 
     The paper's formula weights positives and negatives alike by `alpha`, where Lin et
@@ -102,6 +126,7 @@ def focal_loss(logits, positive, alpha=0.25, gamma=2.0):
     Args:
         logits: [...] float32.
         positive: [...] bool.
+        boxed_shares: of the negatives, see `discount_unboxed`; None is 1.
 
     Returns:
         [...] float32.
@@ -110,7 +135,12 @@ def focal_loss(logits, positive, alpha=0.25, gamma=2.0):
     # are -alpha * (1 - sigmoid(z)) ** gamma * log(sigmoid(z)). The sign is a factor,
     # not a choice by tf.where: that would bring scalars beside maps into the gradient,
     # which TensorFlow's layout optimiser takes for an error.
-    minus_z = logits * (1.0 - 2.0 * tf.cast(positive, logits.dtype))
+    is_positive = tf.cast(positive, logits.dtype)
+    if boxed_shares is None:
+        minus_z = logits * (1.0 - 2.0 * is_positive)
+    else:
+        negatives = discount_unboxed(logits, boxed_shares)
+        minus_z = negatives * (1.0 - is_positive) - logits * is_positive
     return alpha * _modulated_entropy(minus_z, gamma)
 
 
@@ -177,8 +207,38 @@ def log_softmax_over_proposals(confidence_logits, valid):
     return tf.nn.log_softmax(masked, axis=1)
 
 
+def class_cross_entropy(class_logits, classes, boxed_shares=None):
+    """Cross-entropy of the classes of regions (L_cls).
+
+    Where objects may be without a box, a region without one is background or such an
+    object: ``-log(p_K + sum_c (1 - r_c) p_c)``, with r_c the share of the objects of
+    class c that have boxes.
+
+    Args:
+        class_logits: [B, R, K + 1] float32, background last.
+        classes: [B, R] int32, 0 .. K.
+        boxed_shares: [B, R, K] float32 in [0, 1]; None is 1.
+
+    Returns:
+        [B, R] float32.
+    """
+    if boxed_shares is None:
+        return tf.nn.sparse_softmax_cross_entropy_with_logits(
+            labels=classes, logits=class_logits
+        )
+    num_classes = class_logits.shape[-1] - 1
+    is_own = tf.one_hot(classes, num_classes + 1, on_value=True, off_value=False)
+    unboxed = tf.pad(
+        _safe_log(1.0 - boxed_shares), [[0, 0], [0, 0], [0, 1]], constant_values=0.0
+    )
+    is_background = (classes == num_classes)[..., tf.newaxis]
+    others = tf.where(is_background, unboxed, _LOG_OF_0)
+    seen = tf.reduce_logsumexp(class_logits + tf.where(is_own, 0.0, others), axis=-1)
+    return tf.reduce_logsumexp(class_logits, axis=-1) - seen
+
+
 def confidence_cross_entropy(
-    confidence_logits, valid, classes, normalizer: str = "rois"
+    confidence_logits, valid, classes, normalizer: str = "rois", boxed_shares=None
 ):
     """Cross-entropy of the proposal confidence against the assignment (L_proposals).
 
@@ -191,10 +251,16 @@ def confidence_cross_entropy(
         classes: [B, R] int32 of `Rois`; anything outside 0 .. K-1 is no class.
         normalizer: "rois" divides by the image's valid proposals, as the formula has
             it; "classes" by the classes that have proposals.
+        boxed_shares: [B, R, K] float32, see `class_cross_entropy`: by this share do
+            proposals without a box compete with those of a class. None is 1.
 
     Returns:
         [B] float32.
     """
+    if boxed_shares is not None:
+        is_background = classes == confidence_logits.shape[-1]
+        shift = tf.where(is_background[..., tf.newaxis], _safe_log(boxed_shares), 0.0)
+        confidence_logits += shift
     assigned = tf.one_hot(classes, tf.shape(confidence_logits)[-1])  # [B, R, K]
     per_class = tf.reduce_sum(assigned, axis=1)  # N_j: [B, K]
     log_p = log_softmax_over_proposals(confidence_logits, valid)

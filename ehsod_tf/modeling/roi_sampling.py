@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from ehsod_tf.modeling.boxes.matching import match_boxes
+from ehsod_tf.modeling.boxes.matching import leave_out_ignored, match_boxes
 from ehsod_tf.modeling.boxes.sampling import hash_priorities, sample_matches
 from ehsod_tf.structures import Targets
 
@@ -23,6 +23,7 @@ class Rois(NamedTuple):
             (weak images, padding).
         matched_boxes: [B, R, 4] float32, the ground-truth box of a positive row.
         is_ground_truth: [B, R] bool, rows that were appended from the ground truth.
+        explained: [B, R] bool, see `Matches`.
     """
 
     boxes: tf.Tensor
@@ -30,6 +31,7 @@ class Rois(NamedTuple):
     classes: tf.Tensor
     matched_boxes: tf.Tensor
     is_ground_truth: tf.Tensor
+    explained: tf.Tensor
 
 
 def sample_rois(
@@ -45,9 +47,10 @@ def sample_rois(
 ) -> Rois:
     """Chooses the rows that one stage trains on.
 
-    Strong images: the ground-truth boxes join the candidates, candidates are matched at
-    this stage's IoU, and `num_rois` are drawn at random. Weak images: the first
-    `num_rois` valid candidates, which come best first.
+    Images with boxes: the ground-truth boxes join the candidates, candidates are
+    matched at this stage's IoU, and `num_rois` are drawn at random, none of them a
+    negative in an ignored region. Weak images: the first `num_rois` valid candidates,
+    which come best first.
 
     The paper leaves open whether ground truth is appended again at every stage; it is:
     otherwise the later stages see almost no positives early on, predict background
@@ -79,7 +82,7 @@ def sample_rois(
         negative_iou=positive_iou,
     )
     positives, negatives = sample_matches(
-        matches.labels,
+        leave_out_ignored(matches.labels, candidates, targets.ignored_boxes),
         hash_priorities(seeds, candidate_ids),
         num_samples=num_rois,
         positive_fraction=positive_fraction,
@@ -103,4 +106,5 @@ def sample_rois(
         classes=tf.where(known, classes, -1),
         matched_boxes=tf.gather(targets.boxes, matched, batch_dims=1),
         is_ground_truth=rows >= num_boxes,
+        explained=pick(matches.explained),
     )

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from ehsod_tf.modeling.boxes.anchors import Anchors
-from ehsod_tf.modeling.boxes.matching import match_boxes
+from ehsod_tf.modeling.boxes.matching import leave_out_ignored, match_boxes
 from ehsod_tf.modeling.boxes.sampling import hash_priorities, sample_matches
 from ehsod_tf.structures import Targets
 
@@ -17,11 +17,13 @@ class SampledAnchors(NamedTuple):
         positives: [B, A] bool, the sampled anchors that stand for an object.
         negatives: [B, A] bool, the sampled anchors that stand for background.
         matched_boxes: [B, A, 4] float32, the ground-truth box of a positive anchor.
+        explained: [B, A] bool, see `Matches`.
     """
 
     positives: tf.Tensor
     negatives: tf.Tensor
     matched_boxes: tf.Tensor
+    explained: tf.Tensor
 
 
 def sample_anchors(
@@ -62,14 +64,17 @@ def sample_anchors(
         negative_iou=negative_iou,
         low_quality_iou=low_quality_iou,
     )
+    labels = leave_out_ignored(
+        matches.labels, anchors.boxes[tf.newaxis], targets.ignored_boxes
+    )
     positives, negatives = sample_matches(
-        matches.labels,
+        labels,
         hash_priorities(seeds, anchors.ids),
         num_samples=num_samples,
         positive_fraction=positive_fraction,
     )
     matched = tf.gather(targets.boxes, matches.indices, batch_dims=1)
-    return SampledAnchors(positives, negatives, matched)
+    return SampledAnchors(positives, negatives, matched, matches.explained)
 
 
 def _find_trained(anchors, image_sizes, border_anchors):

@@ -96,6 +96,7 @@ def load_evaluation_set(
     if class_names is not None:
         numbers = tuple(range(1, len(class_names) + 1))
         image_set = _take_classes(image_set, class_names, numbers)
+    image_set = data.spread_any_class(image_set)
     evaluation.check_ground_truth(image_set)
     return image_set
 
@@ -120,6 +121,7 @@ def make_dataset(
         flip=experiment.flip,
         augmentation=experiment.create_augmentation(),
         cache_dir=experiment.image_cache,
+        crowds=experiment.crowds,
         host_index=host_index,
         num_hosts=num_hosts,
     )
@@ -188,7 +190,8 @@ def _take_classes(
             f"lacks; {data.suggest(strangers[0], class_names)}; correct the name, or "
             "give both sets the same class_names"
         )
-    return data.align_classes(evaluation_set, class_names, category_ids)
+    aligned = data.align_classes(evaluation_set, class_names, category_ids)
+    return data.spread_any_class(aligned)
 
 
 def _choose_split(experiment: Experiment, image_set: ImageSet) -> data.Split:

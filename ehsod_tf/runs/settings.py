@@ -46,6 +46,8 @@ class Experiment:
         check_pixels: decode every image before training, not only read its header.
         allow_shared_images: evaluate on training images too, to see whether a few can
             be learnt by heart; else an image in both sets is a problem.
+        crowds: what crowds, difficult objects and other ignored boxes of a class are in
+            training: "background", as the paper's detectors have it, or "ignored".
         png_bits: how many bits the values of 16-bit PNGs use, 8 to 16.
         strong_percent: share of the boxed images that keep their boxes.
         split_seed: seed of the choice of those images.
@@ -93,6 +95,7 @@ class Experiment:
     check_pixels: bool = _setting(False, may_change=True)
     allow_shared_images: bool = _setting(False, may_change=True)
     png_bits: int = _setting(16, choices=tuple(range(8, 17)))
+    crowds: str = _setting("background", choices=("background", "ignored"))
     # The split itself is compared, however it was chosen.
     strong_percent: float = _setting(100.0, may_change=True)
     split_seed: int = _setting(0, may_change=True)

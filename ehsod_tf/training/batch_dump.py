@@ -50,7 +50,11 @@ def write_batch_dump(
         step: number of the step, from 1.
     """
     arrays = {f"batch/{name}": getattr(batch, name) for name in DUMPED_FIELDS}
-    arrays |= {f"targets/{n}": v for n, v in batch.targets._asdict().items()}
+    arrays |= {
+        f"targets/{name}": value
+        for name, value in batch.targets._asdict().items()
+        if value is not None
+    }
     arrays |= {f"logs/{name}": np.float64(value) for name, value in logs.items()}
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     with open(path + ".new", "wb") as file:
@@ -71,7 +75,9 @@ def read_batch_dump(path: str) -> BatchDump:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-        targets = Targets(*(arrays[f"targets/{name}"] for name in Targets._fields))
+        required = set(Targets._fields).difference(Targets._field_defaults)
+        known = {name for name in Targets._fields if f"targets/{name}" in arrays}
+        targets = Targets(**{n: arrays[f"targets/{n}"] for n in known | required})
         fields = {name: arrays[f"batch/{name}"] for name in DUMPED_FIELDS}
         step = int(arrays["step"])
     except _UNREADABLE as error:

@@ -64,7 +64,8 @@ def draw_card(image_set: ImageSet, row: int) -> Card:
             image,
             scale * image_set.boxes[objects],
             image_set.classes[objects],
-            image_set.class_names,
+            # The last stands for any class, whose index is -1.
+            (*image_set.class_names, "any class"),
             ignored=image_set.ignored[objects],
         )
     chips, note = _describe(image_set, row, objects)

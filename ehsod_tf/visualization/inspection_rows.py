@@ -27,8 +27,9 @@ class Pair(NamedTuple):
 def list_supervision(summary) -> list[tuple[str, int]]:
     """Lists the kinds of images and their numbers; kinds without any are left out."""
     rows = [
-        ("strong", summary.num_strong - summary.num_empty),
+        ("strong", summary.num_strong - summary.num_partly_boxed - summary.num_empty),
         ("strong, without any object", summary.num_empty),
+        ("boxed in part, or by class", summary.num_partly_boxed),
         ("weak, all labels known", summary.num_weak - summary.num_partial),
         ("weak, some labels unknown", summary.num_partial),
         ("nothing known", summary.num_unlabelled),

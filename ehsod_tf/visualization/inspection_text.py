@@ -40,6 +40,7 @@ def format_inspection(
     blocks = [
         _format_overview(summary),
         _format_classes(summary),
+        _format_states(summary),
         _format_boxes(summary),
         _format_images(summary),
         _format_pairs(summary),
@@ -73,6 +74,19 @@ def _format_classes(summary):
     for warning in list_warnings(summary):
         lines += _wrap(f"warning: {warning}")
     return lines
+
+
+def _format_states(summary):
+    """How many images know what of each class; nothing where no image is in between."""
+    if not summary.num_partly_boxed:
+        return []
+    names = [_shorten(name, _NAME_WIDTH) for name in summary.class_names]
+    width = max(len("class"), *map(len, names))
+    heads = ("boxed", "in part", "present", "absent", "unknown")
+    lines = [f"{'class':<{width}}" + "".join(f"{head:>9}" for head in heads)]
+    for name, counts in zip(names, summary.class_states.tolist(), strict=True):
+        lines.append(f"{name:<{width}}" + "".join(f"{n:>9,}" for n in counts))
+    return ["what is known of each class, in images", *lines]
 
 
 def _format_boxes(summary):

@@ -75,7 +75,9 @@ def digest(parts):
         part = part._replace(targets=targets._replace(boxes=boxes, classes=classes))
         # All but `teacher_images`, which the training step makes.
         columns = [
-            np.ascontiguousarray(column) for column in tf.nest.flatten(part[:-1])
+            np.ascontiguousarray(column)
+            for column in tf.nest.flatten(part[:-1])
+            if column is not None
         ]
         for row in range(len(columns[0])):
             for column in columns:

@@ -225,7 +225,7 @@ def put(key, **values):
         (put("image/filename", bytes_list=[b"../a"]), "image/filename", "leads out of"),
         (put("image/filename", bytes_list=[b"\xff"]), "image/filename", "not UTF-8"),
         (put("image/encoded", bytes_list=[b"no"]), "image/key/sha256", "not have this"),
-        (put("image/supervision", bytes_list=[b"x"]), "image/supervision", "neither"),
+        (put("image/supervision", bytes_list=[b"x"]), "image/supervision", "none of"),
         (
             put("image/supervision", bytes_list=[b"labels"]),
             "image/supervision",

@@ -118,6 +118,7 @@ def make_stage(stds, seed=0) -> StageOutputs:
             classes=tf.constant(classes, tf.int32),
             matched_boxes=tf.constant(matched_boxes, tf.float32),
             is_ground_truth=tf.zeros([5, 6], tf.bool),
+            explained=tf.constant([[i % 2 == 0 for i in range(6)]] * 5),
         ),
         head=HeadOutputs(draw(NUM_CLASSES + 1), draw(4), draw(NUM_CLASSES)),
         stds=stds,

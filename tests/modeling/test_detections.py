@@ -37,6 +37,7 @@ def _make_stage(boxes, scores, deltas=None, confidences=None, valid=None):
             classes=tf.fill([1, num_boxes], -1),
             matched_boxes=tf.zeros([1, num_boxes, 4]),
             is_ground_truth=tf.zeros([1, num_boxes], tf.bool),
+            explained=tf.zeros([1, num_boxes], tf.bool),
         ),
         head=HeadOutputs(batch(np.log(scores)), batch(deltas), batch(confidences)),
         stds=STDS,

@@ -79,7 +79,8 @@ def apply_views(
 
     A box that a crop leaves too little of is dropped. The label of a boxed class none
     of whose boxes is kept becomes unknown: a part of an object may still be seen.
-    Labels without boxes stay, see `Augmentation.weak_min_area`.
+    Labels without boxes stay, see `Augmentation.weak_min_area`, and so does what is
+    left of an ignored region.
 
     Args:
         batch: whose images are views already, on their canvas and mirrored, while
@@ -94,10 +95,13 @@ def apply_views(
     extents = views.windows[:, 2:]
     scales = tf.cast(views.sizes / extents, tf.float32)
     targets = batch.targets
-    boxes, is_kept = _move_boxes(targets.boxes, views, scales, min_visible)
-    boxes = tf.where(
-        is_flipped[:, None, None], flip_boxes(boxes, views.sizes[:, 1]), boxes
-    )
+
+    def move(boxes, least_share):
+        boxes, is_kept = _move_boxes(boxes, views, scales, least_share)
+        mirrored = flip_boxes(boxes, views.sizes[:, 1])
+        return tf.where(is_flipped[:, None, None], mirrored, boxes), is_kept
+
+    boxes, is_kept = move(targets.boxes, min_visible)
     is_kept &= targets.classes >= 0
     classes = tf.where(is_kept, targets.classes, -1)
     states = targets.class_states
@@ -106,6 +110,10 @@ def apply_views(
     is_lost = is_cropped[:, None] & ~is_boxed
     states = tf.where(is_lost & (states == BOXED), BOXED_UNCERTAIN, states)
     states = tf.where(is_lost & (states == PARTLY_BOXED), UNKNOWN, states)
+    if targets.ignored_boxes is not None:
+        regions, is_seen = move(targets.ignored_boxes, 0.0)
+        regions = tf.where(is_seen[..., None], regions, 0.0)
+        targets = targets._replace(ignored_boxes=regions)
     return batch._replace(
         image_sizes=views.sizes,
         scales=scales,

@@ -129,8 +129,10 @@ def _check_boxes(image_set: ImageSet, findings: Findings) -> np.ndarray:
 def _describe_box(image_set: ImageSet, row: int, image: int) -> str:
     ymin, xmin, ymax, xmax = image_set.boxes[row]
     height, width = image_set.sizes[image]
+    # The last stands for any class, whose index is -1.
+    names = (*image_set.class_names, "ignored")
     return (
-        f"the {image_set.class_names[image_set.classes[row]]} box "
+        f"the {names[image_set.classes[row]]} box "
         f"y {ymin:g}..{ymax:g}, x {xmin:g}..{xmax:g} "
         f"of an image {width} wide and {height} high"
     )

@@ -10,31 +10,43 @@ from ehsod_tf.data.transforms import (
     flip_boxes,
     scale_boxes,
 )
-from ehsod_tf.structures import UNKNOWN, Batch, ImageSet, Targets
+from ehsod_tf.structures import ANY_CLASS, UNKNOWN, Batch, ImageSet, Targets
+
+
+class BoxColumns(NamedTuple):
+    """The boxes of all images, those as they are and then those of mirrored images.
+
+    The last row stands for padding.
+    """
+
+    row_splits: tf.Tensor  # [I + C + 1] int64, into the first half of the boxes
+    boxes: tf.Tensor  # [T + 1, 4] float32, on the canvas
+    classes: tf.Tensor  # [T + 1] int32
 
 
 class Columns(NamedTuple):
-    """The columns that batches are made of; ignored boxes are left out.
+    """The columns that batches are made of.
 
-    Row I + c of a column of images stands for a filler of canvas c, the last row of a
-    column of boxes for padding. There are T boxes: those of the images as they are, and
-    then those of the mirrored images.
+    Row I + c of a column of images stands for a filler of canvas c.
     """
 
     image_ids: tf.Tensor  # [I + C] int64
     image_sizes: tf.Tensor  # [I + C, 2] int32, on the canvas
     scales: tf.Tensor  # [I + C, 2] float32
-    row_splits: tf.Tensor  # [I + C + 1] int64, into the first half of the boxes
-    boxes: tf.Tensor  # [T + 1, 4] float32, on the canvas
-    classes: tf.Tensor  # [T + 1] int32
+    targets: BoxColumns
+    ignored: BoxColumns | None  # None where no region is to be ignored
     class_states: tf.Tensor  # [I + C, K] int32
+    is_partial: tf.Tensor | None  # [I + C] bool; None where no image is partly boxed
 
 
 _NO_CANVASES = np.zeros([0, 2], np.int32)
 
 
 def build_columns(
-    image_set: ImageSet, image_sizes: np.ndarray, canvases: np.ndarray = _NO_CANVASES
+    image_set: ImageSet,
+    image_sizes: np.ndarray,
+    canvases: np.ndarray = _NO_CANVASES,
+    crowds: str = "background",
 ) -> Columns:
     """Computes what is known of every image on its canvas, once for all batches.
 
@@ -42,10 +54,13 @@ def build_columns(
         image_set: the images.
         image_sizes: [I, 2] integers (height, width) that they are resized to.
         canvases: [C, 2] integers, those of the fillers.
+        crowds: "background" leaves the ignored boxes of a class out; with "ignored"
+            they are ignored regions, as those that may hold any class always are.
     """
-    is_target = ~image_set.ignored
-    splits = np.concatenate([[0], np.cumsum(is_target)])[image_set.row_splits]
-    image_of_box = np.repeat(np.arange(len(image_set.paths)), np.diff(splits))
+    is_region = image_set.ignored
+    if crowds == "background":
+        is_region = is_region & (image_set.classes == ANY_CLASS)
+    is_partial = image_set.has_boxes & ~image_set.is_strong
 
     def append_fillers(column: np.ndarray | tf.Tensor, value, dtype: tf.DType):
         return _append(column, value, len(canvases), dtype)
@@ -55,20 +70,32 @@ def build_columns(
         sizes = tf.constant(image_set.sizes, tf.int32)
         image_sizes = tf.constant(image_sizes, tf.int32)
         scales = compute_scale(sizes, image_sizes)
-        size_of_box = tf.gather(image_sizes, image_of_box)
-        boxes = tf.constant(image_set.boxes[is_target], tf.float32)[:, None]
-        boxes = scale_boxes(boxes, tf.gather(scales, image_of_box), size_of_box)
-        mirrored = flip_boxes(boxes, size_of_box[:, 1])
-        boxes = tf.concat([boxes, mirrored], axis=0)[:, 0]
-        classes = np.tile(image_set.classes[is_target], 2)
+
+        def list_boxes(chosen: np.ndarray) -> BoxColumns:
+            splits = np.concatenate([[0], np.cumsum(chosen)])[image_set.row_splits]
+            image_of_box = np.repeat(np.arange(len(image_set.paths)), np.diff(splits))
+            size_of_box = tf.gather(image_sizes, image_of_box)
+            boxes = tf.constant(image_set.boxes[chosen], tf.float32)[:, None]
+            boxes = scale_boxes(boxes, tf.gather(scales, image_of_box), size_of_box)
+            mirrored = flip_boxes(boxes, size_of_box[:, 1])
+            boxes = tf.concat([boxes, mirrored], axis=0)[:, 0]
+            classes = np.tile(image_set.classes[chosen], 2)
+            return BoxColumns(
+                row_splits=append_fillers(splits, splits[-1], tf.int64),
+                boxes=_append(boxes, 0, 1, tf.float32),
+                classes=_append(classes, -1, 1, tf.int32),
+            )
+
         return Columns(
             image_ids=append_fillers(image_set.image_ids, -1, tf.int64),
             image_sizes=append_fillers(image_sizes, canvases, tf.int32),
             scales=append_fillers(scales, 1, tf.float32),
-            row_splits=append_fillers(splits, splits[-1], tf.int64),
-            boxes=_append(boxes, 0, 1, tf.float32),
-            classes=_append(classes, -1, 1, tf.int32),
+            targets=list_boxes(~image_set.ignored),
+            ignored=list_boxes(is_region) if is_region.any() else None,
             class_states=append_fillers(image_set.class_states, UNKNOWN, tf.int32),
+            is_partial=(
+                append_fillers(is_partial, False, tf.bool) if is_partial.any() else None
+            ),
         )
 
 
@@ -95,25 +122,32 @@ def collate(
         `Batch`. M is the largest number of boxes, at least 1: in a batch of weak images
         a maximum over M would else have nothing to take.
     """
-    box_rows = _find_boxes(columns, index, is_flipped)
+    targets = Targets(
+        *_gather_boxes(columns.targets, index, is_flipped),
+        class_states=tf.gather(columns.class_states, index),
+    )
+    if columns.is_partial is not None:
+        targets = targets._replace(is_partial=tf.gather(columns.is_partial, index))
+    if columns.ignored is not None:
+        boxes, classes = _gather_boxes(columns.ignored, index, is_flipped)
+        targets = targets._replace(ignored_boxes=boxes, ignored_classes=classes)
     return Batch(
         images=tf.cast(images, tf.float32),
         image_sizes=tf.gather(columns.image_sizes, index),
         scales=tf.gather(columns.scales, index),
         image_ids=tf.gather(columns.image_ids, index),
-        targets=Targets(
-            boxes=tf.gather(columns.boxes, box_rows),
-            classes=tf.gather(columns.classes, box_rows),
-            class_states=tf.gather(columns.class_states, index),
-        ),
+        targets=targets,
     )
 
 
-def _find_boxes(columns: Columns, index: tf.Tensor, is_flipped: tf.Tensor) -> tf.Tensor:
-    """Returns the [B, M] rows of the boxes, that of the padding where there is none."""
+def _gather_boxes(
+    columns: BoxColumns, index: tf.Tensor, is_flipped: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the boxes [B, M, 4] and classes [B, M] of images, padding included."""
     num_boxes = tf.shape(columns.classes, tf.int64)[0] - 1
     first = tf.gather(columns.row_splits, index)
     counts = tf.gather(columns.row_splits, index + 1) - first
     first += tf.cast(is_flipped, tf.int64) * (num_boxes // 2)
     slots = tf.range(tf.maximum(tf.reduce_max(counts), 1))
-    return tf.where(slots < counts[:, None], first[:, None] + slots, num_boxes)
+    rows = tf.where(slots < counts[:, None], first[:, None] + slots, num_boxes)
+    return tf.gather(columns.boxes, rows), tf.gather(columns.classes, rows)

@@ -50,6 +50,7 @@ def build_training_dataset(
     host_index: int = 0,
     num_hosts: int = 1,
     cache_dir: str | os.PathLike | None = None,
+    crowds: str = "background",
 ) -> tf.data.Dataset:
     """Builds the batches of a whole run, from `start_step` on.
 
@@ -74,6 +75,7 @@ def build_training_dataset(
             every global batch.
         cache_dir: if given, images are decoded into this folder once, and read from
             there, see `image_cache.ensure_image_cache`.
+        crowds: "background" or "ignored", see `collation.build_columns`.
 
     Returns:
         Dataset of `Batch`, B = batch_size / num_hosts. The images of a batch share a
@@ -114,7 +116,7 @@ def build_training_dataset(
     usual_sizes = images.resized_sizes
     if augmentation is None:
         views, seen_sizes = (), usual_sizes[indices]
-        columns = build_columns(image_set, usual_sizes)
+        columns = build_columns(image_set, usual_sizes, crowds=crowds)
     else:
         views = draw_views(
             augmentation,
@@ -126,7 +128,7 @@ def build_training_dataset(
         )
         seen_sizes = views.sizes
         # Boxes stay on the original images until the views move them.
-        columns = build_columns(image_set, image_set.sizes)
+        columns = build_columns(image_set, image_set.sizes, crowds=crowds)
     missing = batch_canvases[:, None] - seen_sizes
 
     def load(

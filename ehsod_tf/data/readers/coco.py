@@ -5,7 +5,7 @@ import os
 import numpy as np
 
 from ehsod_tf.data import label_states
-from ehsod_tf.data.columns import BoxColumns
+from ehsod_tf.data.columns import BoxColumns, join_boxes
 from ehsod_tf.data.image_files import is_plain_text
 from ehsod_tf.data.problems import (
     Findings,
@@ -14,7 +14,11 @@ from ehsod_tf.data.problems import (
     raise_problems,
 )
 from ehsod_tf.data.readers.coco_boxes import read_boxes
-from ehsod_tf.data.readers.coco_images import Categories, read_images
+from ehsod_tf.data.readers.coco_images import (
+    Categories,
+    read_ignored_boxes,
+    read_images,
+)
 from ehsod_tf.data.readers.coco_json import load_coco_json
 from ehsod_tf.data.readers.missing_sizes import fill_missing_sizes
 from ehsod_tf.data.readers.supervision import ImageTable, supervise
@@ -35,8 +39,9 @@ def read_coco(
 
     An image record may hold more than COCO's own: ``image_labels``, the categories (ids
     or names) that the image shows; ``absent_labels``, those it does not show, which
-    makes all others unknown instead of absent; ``supervision``, "boxes", "labels" or
-    "none". Without the last, an image with annotations is strong, one with labels only
+    makes all others unknown instead of absent; ``supervision``, "boxes", "in part",
+    "labels", "none" or ``{"boxes": [...]}``, the categories whose objects all have
+    boxes. Without the last, an image with annotations is strong, one with labels only
     is weak.
 
     Args:
@@ -50,7 +55,8 @@ def read_coco(
         findings: takes the problems and notes; None raises and warns instead.
 
     Returns:
-        `ImageSet` of the sound images. Crowds are `ignored`. So is, with a note, an
+        `ImageSet` of the sound images. Crowds are `ignored`. So are the boxes in
+        ``ignored_boxes`` of an image record, for every class, and, with a note, an
         object whose box is flat: COCO's own train2017 holds two. A size that a record
         does not give is the file's.
 
@@ -76,7 +82,10 @@ def build_image_set(
 ) -> ImageSet:
     """As `read_coco`, from what `load_coco_json` gave; ``content`` is used up."""
     categories = _select_categories(content["categories"], path, class_names, findings)
-    images = read_images(content.pop("images"), path, categories, findings)
+    image_records = content.pop("images")
+    images = read_images(image_records, path, categories, findings)
+    regions = read_ignored_boxes(image_records, path, images, findings)
+    del image_records
     _fill_missing_sizes(images, image_dir, path, findings)
     records = content.pop("annotations")
     boxes, annotated = read_boxes(records, path, images, categories, findings)
@@ -84,7 +93,7 @@ def build_image_set(
     _note_group_names(categories, groups, boxes, images, path, findings)
     image_set = supervise(
         images,
-        boxes,
+        join_boxes(boxes, regions),
         annotated,
         class_names=categories.names,
         category_ids=categories.ids,

@@ -7,17 +7,18 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ehsod_tf.data.columns import BoxColumns, BoxRecord, stack_boxes
 from ehsod_tf.data.image_files import find_path_fault
 from ehsod_tf.data.label_states import mark_labels
 from ehsod_tf.data.problems import Findings
 from ehsod_tf.data.readers.supervision import ImageTable
 from ehsod_tf.data.spelling import suggest
-from ehsod_tf.structures import ABSENT, UNKNOWN
+from ehsod_tf.structures import ABSENT, ANY_CLASS, UNKNOWN
 
 # What tools write that do not know the size of an image.
 _NO_SIZE = (None, 0, -1)
 
-SUPERVISION_KINDS = ("boxes", "labels", "none")
+SUPERVISION_KINDS = ("boxes", "in part", "labels", "none")
 
 
 class Categories(NamedTuple):
@@ -51,6 +52,7 @@ def read_images(
         listed=np.full((num_images, len(categories.names)), UNKNOWN, np.int8),
         has_list=np.zeros(num_images, bool),
         sound=np.ones(num_images, bool),
+        complete=np.ones((num_images, len(categories.names)), bool),
     )
     for row, (image_id, record) in enumerate(by_id.items()):
         if record is None:
@@ -62,6 +64,45 @@ def read_images(
             table.sound[row] = False
     _find_repeated_names(table, path, findings)
     return table
+
+
+def read_ignored_boxes(
+    records: Sequence[object], path: str, images: ImageTable, findings: Findings
+) -> BoxColumns:
+    """Reads the regions of `ignored_boxes`, which may hold objects of any class.
+
+    The images of faulty regions are marked in ``images.sound``.
+    """
+    regions = []
+    row_of_id = {image_id: row for row, image_id in enumerate(images.ids)}
+    for record in records:
+        if not isinstance(record, dict) or "ignored_boxes" not in record:
+            continue
+        row = row_of_id.get(record.get("id"))
+        if row is None or not images.sound[row]:
+            continue
+        boxes = record["ignored_boxes"]
+        if not isinstance(boxes, list) or not all(map(_is_box, boxes)):
+            message = (
+                f"{shorten(boxes)} is not a list of boxes [x, y, width, height] of "
+                "finite numbers, width and height above 0; correct it"
+            )
+            findings.add(path, images.records[row], "ignored_boxes", message)
+            images.sound[row] = False
+            continue
+        regions += [
+            BoxRecord(row, (y, x, y + h, x + w), ANY_CLASS, w * h, True)
+            for x, y, w, h in boxes
+        ]
+    return stack_boxes(regions)
+
+
+def _is_box(box: object) -> bool:
+    if not isinstance(box, list) or len(box) != 4:
+        return False
+    if not all(type(side) in (int, float) and abs(side) < 2.0**31 for side in box):
+        return False
+    return box[2] > 0 and box[3] > 0
 
 
 def _index_by_id(
@@ -109,15 +150,52 @@ def _read_record(
         else:
             message = f"{shorten(value)} is not a positive integer of pixels"
             faults.append((field, f"{message}; correct it"))
-    supervision = record.get("supervision", "")
-    if supervision in SUPERVISION_KINDS:
-        table.supervision[row] = supervision
-    elif "supervision" in record:
-        message = f"{shorten(supervision)} is not one of {', '.join(SUPERVISION_KINDS)}"
-        faults.append(("supervision", f"{message}; correct or remove it"))
+    if "supervision" in record:
+        faults += _read_supervision(record["supervision"], row, table, categories)
     if "image_labels" in record or "absent_labels" in record:
         faults += _read_labels(record, row, table, categories)
     return faults
+
+
+def _read_supervision(
+    supervision: object, row: int, table: ImageTable, categories: Categories
+) -> list[tuple[str, str]]:
+    if isinstance(supervision, dict):
+        return _read_boxed_classes(supervision, row, table, categories)
+    if supervision not in SUPERVISION_KINDS:
+        message = f"{shorten(supervision)} is not one of {', '.join(SUPERVISION_KINDS)}"
+        return [("supervision", f"{message}; correct or remove it")]
+    if supervision == "in part":
+        table.complete[row] = False
+        supervision = "boxes"
+    table.supervision[row] = supervision
+    return []
+
+
+def _read_boxed_classes(
+    kinds: dict, row: int, table: ImageTable, categories: Categories
+) -> list[tuple[str, str]]:
+    """Reads which classes are boxed completely: ``{"boxes": [...], "in part": [...]}``.
+
+    A class in neither list is boxed in part if it has a box.
+    """
+    if strangers := [kind for kind in kinds if kind not in ("boxes", "in part")]:
+        message = f"{shorten(strangers[0])} is neither 'boxes' nor 'in part'"
+        return [("supervision", f"{message}; correct or remove it")]
+    try:
+        complete, in_part = (
+            _look_up_labels(kinds.get(kind, []), categories)
+            for kind in ("boxes", "in part")
+        )
+    except _LabelError as error:
+        return [("supervision", str(error))]
+    if both := sorted(complete & in_part):
+        message = f"category {both[0]} is in both lists; remove it from one of them"
+        return [("supervision", message)]
+    table.supervision[row] = "boxes"
+    table.complete[row] = False
+    table.complete[row, _choose_classes(complete, categories)] = True
+    return []
 
 
 def _read_labels(

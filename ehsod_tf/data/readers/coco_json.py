@@ -26,6 +26,7 @@ IMAGE_FIELDS = (
     "image_labels",
     "absent_labels",
     "supervision",
+    "ignored_boxes",
 )
 
 # The packed form of an annotation, for `struct` and for NumPy.

@@ -12,18 +12,18 @@ from ehsod_tf.data.columns import (
 )
 from ehsod_tf.data.image_files import derive_image_id
 from ehsod_tf.data.label_states import (
-    add_labels_to_boxes,
+    derive_class_states,
     describe_contradiction,
 )
 from ehsod_tf.data.problems import Findings, collects_or_raises
-from ehsod_tf.errors import DataError
+from ehsod_tf.data.readers.boxed_classes import restrict_boxes
+from ehsod_tf.errors import ConfigError, DataError
 from ehsod_tf.structures import (
     ABSENT,
+    PARTLY_BOXED,
     PRESENT,
     UNKNOWN,
     ImageSet,
-    combine_states,
-    find_boxed,
     list_labels,
 )
 
@@ -33,6 +33,7 @@ def read_mixture(
     sources: tuple[Callable[..., ImageSet], ...],
     *,
     class_names: tuple[str, ...] | None = None,
+    boxed: tuple[str | tuple[str, ...], ...] | None = None,
     findings: Findings,
 ) -> ImageSet:
     """Reads several sources as one data set: boxes here, image-level labels there.
@@ -40,15 +41,29 @@ def read_mixture(
     Args:
         sources: readers that lack nothing but ``class_names`` and ``findings``.
         class_names: the classes; None takes those of the first source for all.
+        boxed: for each source, what the boxes in it are: "all", as the source itself
+            has it; "in part", so that a place without a box says little; or the names
+            of the classes that are boxed completely, all others being boxed in part or
+            not at all. None is "all" for every source.
         findings: takes the problems and notes; None raises and warns instead.
 
     Raises:
         DataError: see `merge_image_sets` and the readers.
+        ConfigError: see `restrict_boxes`, or `boxed` is of another length.
     """
+    boxed = ("all",) * len(sources) if boxed is None else boxed
+    if len(boxed) != len(sources):
+        raise ConfigError(
+            f"read_mixture.boxed has {len(boxed)} entries for {len(sources)} sources; "
+            "give one for each"
+        )
     image_sets = []
-    for read in sources:
+    for number, (read, kind) in enumerate(zip(sources, boxed, strict=True), start=1):
         chosen = {} if class_names is None else {"class_names": class_names}
-        image_sets.append(read(findings=findings, **chosen))
+        image_set = read(findings=findings, **chosen)
+        image_sets.append(
+            restrict_boxes(image_set, kind, f"source {number}", findings=findings)
+        )
         class_names = image_sets[0].class_names
     if len(image_sets) == 1:
         return image_sets[0]
@@ -60,7 +75,8 @@ def merge_image_sets(image_sets: Sequence[ImageSet], *, findings: Findings) -> I
     """Joins image sets; an image file that several sets hold becomes one image.
 
     Boxes of one set are completed by the labels of others, and labels by labels: an
-    unknown state takes the known one.
+    unknown state takes the known one. Boxes of several sets come together where each
+    has boxes of other classes.
 
     Args:
         image_sets: sets with the same classes in the same order.
@@ -74,16 +90,20 @@ def merge_image_sets(image_sets: Sequence[ImageSet], *, findings: Findings) -> I
 
     Raises:
         DataError: the classes differ; without `findings`, also an image whose labels
-            contradict each other or its boxes, or that has boxes in two sets.
+            contradict each other or its boxes, or a class of which has boxes in two
+            sets.
     """
     _require_same_classes(image_sets)
     joined = _concatenate(image_sets)
     kept = np.ones(len(joined.paths), bool)
+    owners = np.arange(len(joined.paths))
     for rows in _find_shared_files(joined.paths):
         kept[rows] = False
         chosen = _merge_rows(joined, rows, findings)
         if chosen is not None:
             kept[chosen] = True
+            owners[rows] = chosen
+    joined = _move_boxes(joined, owners)
     joined = _separate_ids(joined, kept, image_sets, findings)
     return select_images(joined, kept)
 
@@ -141,15 +161,15 @@ def _find_shared_files(paths: Sequence[str]) -> list[np.ndarray]:
 
 
 def _merge_rows(joined: ImageSet, rows: np.ndarray, findings: Findings) -> int | None:
-    """Merges the rows of one image into one of them; None if they contradict."""
-    has_boxes = find_boxed(joined.class_states[rows])
-    boxed = rows[has_boxes]
+    """Merges what rows of one image know into one of them; None if they contradict."""
+    states = joined.class_states[rows]
     path, name = joined.paths[rows[0]], joined.image_names[rows[0]]
-    if len(boxed) > 1:
+    is_boxed = states >= PARTLY_BOXED
+    if (is_boxed.sum(axis=0) > 1).any():
         message = "two sources have boxes of it; keep one of them"
         findings.add(path, f"image {name}", "boxes", message)
         return None
-    labels = joined.class_states[rows[~has_boxes]]
+    labels = np.where(is_boxed, UNKNOWN, states)
     present, absent = (labels == PRESENT).any(axis=0), (labels == ABSENT).any(axis=0)
     if (present & absent).any():
         class_name = joined.class_names[int(np.argmax(present & absent))]
@@ -160,17 +180,35 @@ def _merge_rows(joined: ImageSet, rows: np.ndarray, findings: Findings) -> int |
         findings.add(path, f"image {name}", "labels", message)
         return None
     listed = np.select([present, absent], [PRESENT, ABSENT], UNKNOWN).astype(np.int8)
-    chosen = int(boxed[0]) if len(boxed) else int(rows[0])
-    if len(boxed):
-        states = list_labels(joined.class_states[chosen])
-        listed, contradicted = add_labels_to_boxes(states, listed)
-        if contradicted.any():
-            message = describe_contradiction(states, contradicted, joined.class_names)
-            findings.add(path, f"image {name}", "labels", message)
-            return None
-    is_boxed = np.full(len(listed), bool(len(boxed)))
-    joined.class_states[chosen] = combine_states(listed, is_boxed)
+    # Of each class, the only row that has boxes of it, or none.
+    boxed = np.where(is_boxed, states, UNKNOWN).max(axis=0)
+    boxed_labels = list_labels(boxed)
+    merged, contradicted = derive_class_states(
+        boxed_labels, listed, boxed > PARTLY_BOXED
+    )
+    if contradicted.any():
+        message = describe_contradiction(boxed_labels, contradicted, joined.class_names)
+        findings.add(path, f"image {name}", "labels", message)
+        return None
+    chosen = int(rows[np.argmax(is_boxed.any(axis=1))])
+    joined.class_states[chosen] = merged
     return chosen
+
+
+def _move_boxes(image_set: ImageSet, owners: np.ndarray) -> ImageSet:
+    """Gives the boxes of each row to the row that stands for its image now."""
+    images = np.repeat(np.arange(len(owners)), np.diff(image_set.row_splits))
+    if (owners[images] == images).all():
+        return image_set
+    order = np.argsort(owners[images], kind="stable")
+    counts = np.bincount(owners[images], minlength=len(owners))
+    return image_set._replace(
+        row_splits=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        boxes=image_set.boxes[order],
+        classes=image_set.classes[order],
+        areas=image_set.areas[order],
+        ignored=image_set.ignored[order],
+    )
 
 
 def _separate_ids(

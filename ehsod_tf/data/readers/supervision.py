@@ -13,7 +13,7 @@ from ehsod_tf.data.columns import (
     select_images,
 )
 from ehsod_tf.data.problems import Findings
-from ehsod_tf.structures import UNKNOWN, ImageSet, combine_states
+from ehsod_tf.structures import UNKNOWN, ImageSet, list_labels
 
 
 class ImageTable(NamedTuple):
@@ -28,6 +28,8 @@ class ImageTable(NamedTuple):
         listed: [I, K] int8 label states that the source lists.
         has_list: [I] bool, the record lists labels.
         sound: [I] bool, False for images that must be left out.
+        complete: [I, K] bool, classes of which every object in the image has a box,
+            if the image has boxes at all; None for all classes.
     """
 
     ids: list[int]
@@ -38,6 +40,7 @@ class ImageTable(NamedTuple):
     listed: np.ndarray
     has_list: np.ndarray
     sound: np.ndarray
+    complete: np.ndarray | None = None
 
 
 def supervise(
@@ -76,12 +79,17 @@ def supervise(
     weak = (asked == "labels") | (unspoken & ~annotated & has_list)
     boxed = derive_image_labels(boxes, len(strong), len(class_names))
     _find_missing_labels(images, weak & ~annotated & ~has_list, source, findings)
-    _find_contradictions(
-        images, strong & has_list, boxed, class_names, source, findings
+    complete = np.ones_like(boxed, bool) if images.complete is None else images.complete
+    states, contradicted = label_states.derive_class_states(
+        boxed, images.listed, complete
     )
-    completed, _ = label_states.add_labels_to_boxes(boxed, images.listed)
-    labels = np.where((weak & has_list)[:, None], images.listed, completed)
-    unknown = weak & (labels == UNKNOWN).all(axis=1)
+    _note_contradictions(
+        images, strong & has_list, boxed, contradicted, class_names, source, findings
+    )
+    labels = np.where((weak & has_list)[:, None], images.listed, list_labels(states))
+    states = np.where(strong[:, None], states, labels)
+    unknown = (strong | weak) & (states == UNKNOWN).all(axis=1)
+    strong &= ~unknown
     weak &= ~unknown
     left_out = {
         label_states.NO_ANNOTATION: unspoken & ~strong & ~weak & ~unknown,
@@ -98,7 +106,7 @@ def supervise(
         paths=images.names,
         sizes=images.sizes,
         boxes=BoxColumns(*(column[of_strong] for column in boxes)),
-        class_states=combine_states(labels, strong),
+        class_states=states,
     )
     return select_images(image_set, images.sound & (strong | weak))
 
@@ -117,16 +125,16 @@ def _find_missing_labels(
     images.sound[bare] = False
 
 
-def _find_contradictions(
+def _note_contradictions(
     images: ImageTable,
     both: np.ndarray,
     boxed: np.ndarray,
+    contradicted: np.ndarray,
     class_names: Sequence[str],
     source: str,
     findings: Findings,
 ) -> None:
-    _, contradicted = label_states.add_labels_to_boxes(boxed, images.listed)
-    contradicted &= (both & images.sound)[:, None]
+    contradicted = contradicted & (both & images.sound)[:, None]
     for row in np.flatnonzero(contradicted.any(axis=1)):
         message = label_states.describe_contradiction(
             boxed[row], contradicted[row], class_names

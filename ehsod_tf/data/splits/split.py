@@ -264,8 +264,10 @@ def _describe_images(image_set):
     known = (image_set.image_labels != UNKNOWN).any(axis=1)
     num_weak = (~strong & known).sum()
     num_unknown = (~strong & ~known).sum()
+    num_partial = (strong & ~image_set.is_strong).sum()
+    in_part = f", {num_partial} of them in part or by class" if num_partial else ""
     rest = f", {num_unknown} with no annotation at all" if num_unknown else ""
     return (
-        f"{len(strong)} images: {strong.sum()} strong (boxes), {num_weak} weak (image "
-        f"labels only){rest}"
+        f"{len(strong)} images: {strong.sum()} strong (boxes{in_part}), {num_weak} "
+        f"weak (image labels only){rest}"
     )

@@ -10,7 +10,7 @@ from google.protobuf.message import DecodeError
 
 from ehsod_tf.data.image_files import derive_image_id, find_path_fault
 from ehsod_tf.data.label_states import mark_labels
-from ehsod_tf.structures import UNKNOWN
+from ehsod_tf.structures import ANY_CLASS, UNKNOWN
 
 BOX_SIDES = ("ymin", "xmin", "ymax", "xmax")
 
@@ -35,11 +35,13 @@ class ImageRecord(NamedTuple):
         encoded: bytes of the image file.
         size: (height, width) in pixels.
         boxes: [n, 4] float64 in pixels.
-        classes: [n] class index, -1 for classes that were not asked for.
+        classes: [n] class index, `ANY_CLASS` of regions; objects of classes that were
+            not asked for are left out.
         areas: [n] float64.
         ignored: [n] bool.
-        is_strong: whether the boxes are complete; a weak image has none.
+        has_boxes: whether the image is boxed; a weak image has none.
         listed: [K] int8 label states that the record gives.
+        complete: [K] bool, classes whose boxes are complete if the image is boxed.
     """
 
     image_id: int
@@ -50,8 +52,9 @@ class ImageRecord(NamedTuple):
     classes: np.ndarray
     areas: np.ndarray
     ignored: np.ndarray
-    is_strong: bool
+    has_boxes: bool
     listed: np.ndarray
+    complete: np.ndarray
 
 
 def parse_record(
@@ -76,6 +79,7 @@ def parse_record(
     is_number = source_id.isdecimal() and len(source_id) <= 18
     size = tuple(_read_side(features, f"image/{side}") for side in ("height", "width"))
     boxes, classes, areas, ignored = _read_objects(features, size, class_of_label)
+    regions, chosen = _read_regions(features, size), classes >= 0
     supervision = _read_supervision(features)
     if supervision == "labels" and len(boxes):
         raise RecordError(
@@ -88,15 +92,20 @@ def parse_record(
         name=name,
         encoded=_read_encoded(features),
         size=size,
-        boxes=boxes,
-        classes=classes,
-        areas=areas,
-        ignored=ignored,
-        is_strong=supervision != "labels",
+        boxes=np.concatenate([boxes[chosen], regions]),
+        classes=np.append(classes[chosen], np.full(len(regions), ANY_CLASS, np.int32)),
+        areas=np.append(areas[chosen], _compute_areas(regions)),
+        ignored=np.append(ignored[chosen], np.ones(len(regions), bool)),
+        has_boxes=supervision != "labels",
         listed=(
             _read_label_states(features, class_of_label, num_classes)
             if supervision
             else np.full(num_classes, UNKNOWN, np.int8)
+        ),
+        complete=(
+            _read_complete_classes(features, class_of_label, num_classes)
+            if supervision == "in part"
+            else np.ones(num_classes, bool)
         ),
     )
 
@@ -152,8 +161,10 @@ def _read_supervision(features) -> str:
     if not _read(features, key, "bytes"):
         return ""
     value = _read_one(features, key, "bytes")
-    if value not in (b"boxes", b"labels"):
-        raise RecordError(key, f"{value!r} is neither 'boxes' nor 'labels'; correct it")
+    if value not in (b"boxes", b"in part", b"labels"):
+        raise RecordError(
+            key, f"{value!r} is none of 'boxes', 'in part', 'labels'; correct it"
+        )
     return value.decode()
 
 
@@ -170,7 +181,7 @@ def _read_objects(
     boxes = _unnormalise(np.stack(shares, axis=1).astype(np.float64), size)
     if not np.isfinite(boxes).all():
         raise RecordError("image/object/bbox", "not finite; correct the boxes")
-    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    areas = _compute_areas(boxes)
     if _read(features, "image/object/area", "float"):
         areas = _read_column(features, "area", "float", count).astype(np.float64)
     ignored = np.zeros(count, bool)
@@ -178,6 +189,35 @@ def _read_objects(
         if _read(features, f"image/object/{name}", "int64"):
             ignored |= _read_column(features, name, "int64", count) != 0
     return boxes, classes, areas, ignored
+
+
+def _read_regions(features, size: tuple[int, int]) -> np.ndarray:
+    """Returns the [n, 4] boxes that are ignored for every class."""
+    sides = [
+        _read(features, f"image/ignored/bbox/{side}", "float") for side in BOX_SIDES
+    ]
+    if len({len(side) for side in sides}) > 1:
+        raise RecordError(
+            "image/ignored/bbox", "the sides are of different lengths; write it anew"
+        )
+    regions = _unnormalise(np.array(sides, np.float64).T.reshape(-1, 4), size)
+    if not np.isfinite(regions).all():
+        raise RecordError("image/ignored/bbox", "not finite; correct the boxes")
+    return regions
+
+
+def _compute_areas(boxes: np.ndarray) -> np.ndarray:
+    return (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+
+
+def _read_complete_classes(
+    features, class_of_label: Mapping[int, int], num_classes: int
+) -> np.ndarray:
+    key = "image/class/boxed_label"
+    classes = _look_up(key, _read(features, key, "int64"), class_of_label)
+    complete = np.zeros(num_classes, bool)
+    complete[classes[classes >= 0]] = True
+    return complete
 
 
 def _read_column(features, name: str, kind: str, count: int) -> np.ndarray:

@@ -22,7 +22,7 @@ from ehsod_tf.data.spelling import refuse_lookalikes
 from ehsod_tf.data.tfrecord.label_map import LABEL_MAP_FILE, read_label_map
 from ehsod_tf.data.tfrecord.parsing import ImageRecord, RecordError, parse_record
 from ehsod_tf.errors import DataError
-from ehsod_tf.structures import UNKNOWN, ImageSet, combine_states
+from ehsod_tf.structures import UNKNOWN, ImageSet
 
 
 @collects_or_raises
@@ -176,19 +176,22 @@ def _assemble(
     """Derives the labels and leaves out what contradicts itself or says nothing."""
     records = [image.content for image in images]
     boxes = _stack_boxes(records)
-    strong = np.array([record.is_strong for record in records], bool)
+    has_boxes = np.array([record.has_boxes for record in records], bool)
     listed = np.array([record.listed for record in records], np.int8)
     listed = listed.reshape(-1, len(class_names))
     boxed = derive_image_labels(boxes, len(records), len(class_names))
-    completed, contradicted = label_states.add_labels_to_boxes(boxed, listed)
-    contradicted &= strong[:, None]
+    complete = np.array([record.complete for record in records], bool)
+    states, contradicted = label_states.derive_class_states(
+        boxed, listed, complete.reshape(listed.shape)
+    )
+    contradicted &= has_boxes[:, None]
     for row in np.flatnonzero(contradicted.any(axis=1)):
         message = label_states.describe_contradiction(
             boxed[row], contradicted[row], class_names
         )
         findings.add(images[row].file, images[row].place, "image/class", message)
-    labels = np.where(strong[:, None], completed, listed)
-    unknown = ~strong & (labels == UNKNOWN).all(axis=1)
+    states = np.where(has_boxes[:, None], states, listed)
+    unknown = (states == UNKNOWN).all(axis=1)
     if unknown.any():
         names = [records[row].name for row in np.flatnonzero(unknown)]
         findings.note(
@@ -203,22 +206,21 @@ def _assemble(
         paths=[os.path.join(image_dir, record.name) for record in records],
         sizes=[record.size for record in records],
         boxes=boxes,
-        class_states=combine_states(labels, strong),
+        class_states=states,
     )
     return select_images(image_set, ~unknown & ~contradicted.any(axis=1))
 
 
 def _stack_boxes(records: list[ImageRecord]) -> BoxColumns:
-    """Makes columns of the objects whose class was asked for."""
+    """Makes columns of the objects and regions."""
     counts = np.array([len(record.classes) for record in records], np.int64)
-    boxes = BoxColumns(
+    return BoxColumns(
         images=np.repeat(np.arange(len(records)), counts),
         boxes=_join([record.boxes for record in records], (0, 4), np.float64),
         classes=_join([record.classes for record in records], 0, np.int32),
         areas=_join([record.areas for record in records], 0, np.float64),
         ignored=_join([record.ignored for record in records], 0, bool),
     )
-    return BoxColumns(*(column[boxes.classes >= 0] for column in boxes))
 
 
 def _join(parts: list[np.ndarray], shape, dtype) -> np.ndarray:

@@ -22,7 +22,15 @@ from ehsod_tf.data.problems import Findings
 from ehsod_tf.data.tfrecord.label_map import LABEL_MAP_FILE, write_label_map
 from ehsod_tf.data.tfrecord.parsing import BOX_SIDES
 from ehsod_tf.errors import DataError, require_count
-from ehsod_tf.structures import ABSENT, PRESENT, ImageSet, find_boxed, list_labels
+from ehsod_tf.structures import (
+    ABSENT,
+    ANY_CLASS,
+    PARTLY_BOXED,
+    PRESENT,
+    ImageSet,
+    find_boxed,
+    list_labels,
+)
 
 
 def write_tfrecords(
@@ -120,6 +128,9 @@ def _make_example(
         classes = np.flatnonzero(list_labels(states) == state)
         features[f"image/class/{prefix}label"] = labels[classes]
         features[f"image/class/{prefix}text"] = _encode_names(image_set, classes)
+    complete = np.flatnonzero(states > PARTLY_BOXED)
+    if 0 < len(complete) < len(states):
+        features["image/class/boxed_label"] = labels[complete]
     return tf.train.Example(
         features=tf.train.Features(
             feature={name: _make_feature(values) for name, values in features.items()}
@@ -128,16 +139,25 @@ def _make_example(
 
 
 def _name_supervision(states: np.ndarray) -> bytes:
-    return b"boxes" if find_boxed(states) else b"labels"
+    if (states > PARTLY_BOXED).all():
+        return b"boxes"
+    return b"in part" if find_boxed(states) else b"labels"
 
 
 def _list_objects(image_set: ImageSet, row: int, labels: np.ndarray) -> dict:
-    rows = slice(*image_set.row_splits[row : row + 2])
+    rows = np.arange(*image_set.row_splits[row : row + 2])
+    is_any = image_set.classes[rows] == ANY_CLASS
+    regions = image_set.boxes[rows[is_any]] / np.tile(image_set.sizes[row], 2)
+    rows = rows[~is_any]
     shares = image_set.boxes[rows] / np.tile(image_set.sizes[row], 2)
     classes, ignored = image_set.classes[rows], image_set.ignored[rows]
     features = {
         f"image/object/bbox/{side}": column
         for side, column in zip(BOX_SIDES, shares.T, strict=True)
+    }
+    features |= {
+        f"image/ignored/bbox/{side}": column
+        for side, column in zip(BOX_SIDES, regions.T, strict=True)
     }
     return features | {
         "image/object/class/label": labels[classes],

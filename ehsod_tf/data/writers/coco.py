@@ -8,7 +8,15 @@ import numpy as np
 
 from ehsod_tf.data.image_files import find_path_fault
 from ehsod_tf.data.problems import Findings
-from ehsod_tf.structures import ABSENT, PRESENT, UNKNOWN, ImageSet
+from ehsod_tf.structures import (
+    ABSENT,
+    ANY_CLASS,
+    PARTLY_BOXED,
+    PRESENT,
+    UNKNOWN,
+    ImageSet,
+    find_boxed,
+)
 
 
 def write_coco(
@@ -68,7 +76,8 @@ def make_content(image_set: ImageSet, image_dir: str) -> dict[str, list]:
 def _list_images(image_set: ImageSet, image_dir: str) -> list[dict]:
     findings, records = Findings(), []
     category_ids = np.array(image_set.category_ids)
-    labels_of_image, has_boxes = image_set.image_labels, image_set.has_boxes
+    states, labels_of_image = image_set.class_states, image_set.image_labels
+    regions = _list_regions(image_set)
     for row, path in enumerate(image_set.paths):
         name = os.path.relpath(os.path.abspath(path), image_dir).replace(os.sep, "/")
         if fault := find_path_fault(name):
@@ -80,28 +89,56 @@ def _list_images(image_set: ImageSet, image_dir: str) -> list[dict]:
             "file_name": name,
             "height": height,
             "width": width,
-            "supervision": "boxes" if has_boxes[row] else "labels",
+            "supervision": _name_supervision(states[row], category_ids),
             "image_labels": category_ids[labels == PRESENT].tolist(),
         }
         # Without this list, whatever is not present counts as absent.
         if (labels == UNKNOWN).any():
             record["absent_labels"] = category_ids[labels == ABSENT].tolist()
+        if row in regions:
+            record["ignored_boxes"] = regions[row]
         records.append(record)
     findings.settle()
     return records
 
 
+def _name_supervision(states: np.ndarray, category_ids: np.ndarray) -> str | dict:
+    is_complete = states > PARTLY_BOXED
+    if is_complete.all():
+        return "boxes"
+    if not find_boxed(states):
+        return "labels"
+    return {"boxes": category_ids[is_complete].tolist()}
+
+
+def _list_regions(image_set: ImageSet) -> dict[int, list]:
+    """Returns the boxes for every class, as COCO writes them, by row of their image."""
+    regions: dict[int, list] = {}
+    images = np.repeat(np.arange(len(image_set.paths)), np.diff(image_set.row_splits))
+    for place in np.flatnonzero(image_set.classes == ANY_CLASS):
+        box = _to_xywh(image_set.boxes[place]).tolist()
+        regions.setdefault(int(images[place]), []).append(box)
+    return regions
+
+
+def _to_xywh(boxes: np.ndarray) -> np.ndarray:
+    return np.concatenate(
+        [boxes[..., 1::-1], (boxes[..., 2:] - boxes[..., :2])[..., ::-1]], axis=-1
+    )
+
+
 def _list_annotations(image_set: ImageSet) -> list[dict]:
-    ymin, xmin, ymax, xmax = image_set.boxes.T
-    image_ids = np.repeat(image_set.image_ids, np.diff(image_set.row_splits))
-    category_ids = np.array(image_set.category_ids, np.int64)[image_set.classes]
+    chosen = image_set.classes != ANY_CLASS
+    image_ids = np.repeat(image_set.image_ids, np.diff(image_set.row_splits))[chosen]
+    classes = image_set.classes[chosen]
+    category_ids = np.array(image_set.category_ids, np.int64)[classes]
     columns = {
         "id": np.arange(1, len(image_ids) + 1),
         "image_id": image_ids,
         "category_id": category_ids,
-        "bbox": np.stack([xmin, ymin, xmax - xmin, ymax - ymin], axis=1),
-        "area": image_set.areas,
-        "iscrowd": image_set.ignored.astype(int),
+        "bbox": _to_xywh(image_set.boxes[chosen]),
+        "area": image_set.areas[chosen],
+        "iscrowd": image_set.ignored[chosen].astype(int),
     }
     rows = zip(*(column.tolist() for column in columns.values()), strict=True)
     return [dict(zip(columns, row, strict=True)) for row in rows]

@@ -21,12 +21,31 @@ def compute_iou(boxes, others):
     """
     boxes = boxes[..., :, tf.newaxis, :]
     others = others[..., tf.newaxis, :, :]
+    intersection = _intersect(boxes, others)
+    union = compute_areas(boxes) + compute_areas(others) - intersection
+    return tf.math.divide_no_nan(intersection, union)
+
+
+def compute_coverage(boxes, others):
+    """Share of every box's own area that lies in every other one.
+
+    Args:
+        boxes: [..., N, 4] float32.
+        others: [..., G, 4] float32, same leading axes.
+
+    Returns:
+        [..., N, G] float32 in [0, 1]; 0 for an empty box.
+    """
+    boxes = boxes[..., :, tf.newaxis, :]
+    intersection = _intersect(boxes, others[..., tf.newaxis, :, :])
+    return tf.math.divide_no_nan(intersection, compute_areas(boxes))
+
+
+def _intersect(boxes, others):
     corners_low = tf.maximum(boxes[..., :2], others[..., :2])
     corners_high = tf.minimum(boxes[..., 2:], others[..., 2:])
     overlap = tf.maximum(corners_high - corners_low, 0.0)
-    intersection = overlap[..., 0] * overlap[..., 1]
-    union = compute_areas(boxes) + compute_areas(others) - intersection
-    return tf.math.divide_no_nan(intersection, union)
+    return overlap[..., 0] * overlap[..., 1]
 
 
 def clip_boxes(boxes, image_sizes):

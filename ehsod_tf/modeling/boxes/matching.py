@@ -4,11 +4,17 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from ehsod_tf.modeling.boxes.geometry import compute_iou
+from ehsod_tf.modeling.boxes.geometry import compute_coverage, compute_iou
 
 POSITIVE = 1
 NEGATIVE = 0
 IGNORED = -1
+
+# What lies in an ignored region by at least this share of its own area is no negative.
+IGNORED_COVERAGE = 0.5
+# A negative that overlaps a ground-truth box by this IoU is a bad box of that object,
+# and hardly one of another object that has no box.
+EXPLAINED_IOU = 0.1
 
 
 class Matches(NamedTuple):
@@ -17,10 +23,12 @@ class Matches(NamedTuple):
     Attributes:
         indices: [B, N] int32, row of the best ground-truth box (0 where there is none).
         labels: [B, N] int32, `POSITIVE`, `NEGATIVE` or `IGNORED`.
+        explained: [B, N] bool, candidates that overlap some box by `EXPLAINED_IOU`.
     """
 
     indices: tf.Tensor
     labels: tf.Tensor
+    explained: tf.Tensor
 
 
 def match_boxes(
@@ -67,7 +75,25 @@ def match_boxes(
         indices = tf.where(any_claim, claimants, indices)
         labels = tf.where(any_claim, POSITIVE, labels)
     labels = tf.where(boxes_valid, labels, IGNORED)
-    return Matches(indices, labels)
+    return Matches(indices, labels, best >= EXPLAINED_IOU)
+
+
+def leave_out_ignored(labels, boxes, ignored_boxes):
+    """Makes negatives that lie in an ignored region `IGNORED`; positives stay.
+
+    Args:
+        labels: [B, N] int32 of `Matches`.
+        boxes: [B, N, 4] float32 candidates (or [1, N, 4]).
+        ignored_boxes: [B, G, 4] float32, or None where there are none.
+
+    Returns:
+        [B, N] int32.
+    """
+    if ignored_boxes is None:
+        return labels
+    coverage = tf.reduce_max(compute_coverage(boxes, ignored_boxes), axis=-1)
+    is_left_out = (labels == NEGATIVE) & (coverage >= IGNORED_COVERAGE)
+    return tf.where(is_left_out, IGNORED, labels)
 
 
 def _find_low_quality_matches(ious, low_quality_iou):

@@ -295,7 +295,8 @@ LABELS = [
         case(
             f"supervision {name}",
             put("images", "supervision", value),
-            r"image 12, supervision: .* is not one of boxes, labels, none",
+            r"image 12, supervision: .* is (not one of boxes, in part, labels, none|"
+            "neither 'boxes' nor 'in part')",
         )
         for name, value in (("unknown", "box"), *WRONG_KINDS.items())
     ),
