@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 from ehsod_tf.data import VOC_CLASSES
 
+SHAPES = ("disc", "square", "triangle", "star", "ring", "cross")
+
 
 class Arm(NamedTuple):
     """One way to train.
@@ -11,8 +13,8 @@ class Arm(NamedTuple):
     Attributes:
         title: as tables name it.
         bindings: gin lines; ``{steps}`` stands for the steps of an epoch, as many as
-            there are whole batches in all the images, and ``{quarter}`` for a quarter
-            of the run.
+            there are whole batches in all the images, ``{quarter}`` for a quarter of
+            the run, and ``{seed}`` for the seed.
         branches: of "cam" and "mid", those that it trains.
     """
 
@@ -56,6 +58,35 @@ _MID = {
         ("half", 0.5, "half strong"),
     )
 }
+
+# The scenes with fewer boxes, as `reduce_boxes.py` writes them.
+_OF_SCENES = (
+    "read_coco.data_dir = %DATA_DIR",
+    "read_coco.image_dir = 'train'",
+    "read_coco.class_names = %SHAPES",
+    "read_coco.unannotated = 'empty'",
+    f"SHAPES = {SHAPES}",
+    "Experiment.steps_per_epoch = {steps}",
+)
+_REMOVED = (
+    "reduced/read_coco.annotation_file = "
+    "'annotations/reduced/removed_030_seed{seed}.json'",
+    *_OF_SCENES,
+)
+_IN_PART = (
+    "Experiment.read_training_set = @train/read_mixture",
+    "train/read_mixture.sources = (@reduced/read_coco,)",
+    "train/read_mixture.boxed = ('in part',)",
+    *_REMOVED,
+)
+_SPLIT_CLASSES = (
+    "Experiment.read_training_set = @train/read_mixture",
+    "train/read_mixture.sources = (@first/read_coco, @second/read_coco)",
+    f"train/read_mixture.boxed = ({SHAPES[:3]}, {SHAPES[3:]})",
+    "first/read_coco.annotation_file = 'annotations/reduced/first_seed{seed}.json'",
+    "second/read_coco.annotation_file = 'annotations/reduced/second_seed{seed}.json'",
+    *_OF_SCENES,
+)
 
 ARMS = {
     "boxes": Arm(
@@ -109,6 +140,28 @@ ARMS = {
         f"plus_no_{part}": Arm(f"beyond the paper, without {part}", lines)
         for part, lines in _WITHOUT.items()
     },
+    "in_part": Arm("30 % of the boxes removed, declared in part", _IN_PART),
+    "in_part_half": Arm(
+        "30 % of the boxes removed, declared in part, `boxed_share` 0.5",
+        (*_IN_PART, "HybridCriterion.boxed_share = 0.5"),
+    ),
+    "taken_complete": Arm(
+        "30 % of the boxes removed, taken as complete",
+        ("Experiment.read_training_set = @reduced/read_coco", *_REMOVED),
+    ),
+    "split_classes": Arm(
+        "three classes boxed in one half of the images, three in the other",
+        _SPLIT_CLASSES,
+    ),
+    "difficult_ignored": Arm(
+        "boxes only, difficult objects ignored",
+        (
+            _BOXES_ONLY,
+            "Experiment.steps_per_epoch = {steps}",
+            "Experiment.crowds = 'ignored'",
+        ),
+        (),
+    ),
     **_MID,
     "cam_activation": Arm(
         "`cam_activation` sigmoid", ("HybridCriterion.cam_activation = 'sigmoid'",)
@@ -276,6 +329,27 @@ MATRICES = {
         seeds=(0, 1),
         bindings=(*_TWENTY, *_SAME_FOR_ALL),
     ),
+    "scenes_partial": Matrix(
+        "rendered scenes, 128 px, from random weights",
+        "configs/quickstart.gin",
+        steps_per_epoch=75,
+        cells=(
+            ("hybrid", 100),
+            ("in_part", 100),
+            ("taken_complete", 100),
+            ("split_classes", 100),
+            ("in_part_half", 100),
+        ),
+        seeds=(0, 1),
+        epochs=16,
+    ),
+    "voc_six_difficult": Matrix(
+        "VOC07 mini, six classes, 320 px, SqueezeNet 1.1",
+        "configs/voc_small_cpu.gin",
+        steps_per_epoch=134,
+        cells=(("boxes", 100), ("difficult_ignored", 100)),
+        seeds=(0, 1),
+    ),
     "scenes_plus": Matrix(
         "rendered scenes, 128 px, from random weights",
         "configs/quickstart.gin",
@@ -332,7 +406,7 @@ def _make_run(matrix, arm, percent, length=1, *, seed):
     bindings = (
         *matrix.bindings,
         *(
-            line.format(steps=steps, quarter=steps * matrix.epochs // 4)
+            line.format(steps=steps, quarter=steps * matrix.epochs // 4, seed=seed)
             for line in lines
         ),
         f"STRONG_PERCENT = {float(percent)}",
