@@ -111,6 +111,8 @@ class Targets(NamedTuple):
             padding are 0. None where the whole data set holds none.
         ignored_classes: [B, G] int32, what such a region may hold: a class or
             `ANY_CLASS`. None with `ignored_boxes`.
+        machine_boxed: [B] bool, images whose boxes are a detector's. None where the
+            whole data set holds no such image.
     """
 
     boxes: tf.Tensor
@@ -119,6 +121,7 @@ class Targets(NamedTuple):
     is_partial: tf.Tensor | None = None
     ignored_boxes: tf.Tensor | None = None
     ignored_classes: tf.Tensor | None = None
+    machine_boxed: tf.Tensor | None = None
 
     @property
     def image_labels(self) -> tf.Tensor:
@@ -227,6 +230,8 @@ class ImageSet(NamedTuple):
         ignored: [T] bool, COCO's crowds and VOC's difficult objects: never a training
             target, and neither hit nor miss in evaluation.
         class_states: [I, K] int8, see the top of this file.
+        machine_boxed: [I] bool, images whose boxes are a detector's, not a person's;
+            None where there are none.
     """
 
     class_names: tuple[str, ...]
@@ -241,6 +246,7 @@ class ImageSet(NamedTuple):
     areas: np.ndarray
     ignored: np.ndarray
     class_states: np.ndarray
+    machine_boxed: np.ndarray | None = None
 
     @property
     def image_labels(self) -> np.ndarray:
@@ -251,6 +257,13 @@ class ImageSet(NamedTuple):
     def has_boxes(self) -> np.ndarray:
         """[I] bool: the image is boxed in some class at least, and so not weak."""
         return find_boxed(self.class_states)
+
+    @property
+    def boxed_by_people(self) -> np.ndarray:
+        """[I] bool: the image has boxes, and they are not a detector's."""
+        if self.machine_boxed is None:
+            return self.has_boxes
+        return self.has_boxes & ~self.machine_boxed
 
     @property
     def is_strong(self) -> np.ndarray:

@@ -148,6 +148,26 @@ def assemble_labelled_images(
     )
 
 
+def add_boxes(image_set: ImageSet, boxes: BoxColumns) -> ImageSet:
+    """Returns the set with further boxes, behind those that its images have."""
+    owners = np.repeat(np.arange(len(image_set.paths)), np.diff(image_set.row_splits))
+    images = np.concatenate([owners, boxes.images])
+    order = np.argsort(images, kind="stable")
+    counts = np.bincount(images, minlength=len(image_set.paths))
+
+    def join(field: str) -> np.ndarray:
+        both = (getattr(image_set, field), getattr(boxes, field))
+        return np.concatenate(both)[order]
+
+    return image_set._replace(
+        row_splits=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        boxes=join("boxes"),
+        classes=join("classes"),
+        areas=join("areas"),
+        ignored=join("ignored"),
+    )
+
+
 def select_images(image_set: ImageSet, mask: np.ndarray) -> ImageSet:
     """Returns the set of the images, with all that is known of them, where `mask` is.
 
@@ -169,6 +189,35 @@ def select_images(image_set: ImageSet, mask: np.ndarray) -> ImageSet:
         areas=image_set.areas[kept],
         ignored=image_set.ignored[kept],
         class_states=image_set.class_states[mask],
+        machine_boxed=select_optional(image_set.machine_boxed, mask),
+    )
+
+
+def select_optional(column: np.ndarray | None, mask: np.ndarray) -> np.ndarray | None:
+    """Returns the rows of a column where `mask` is; None of None, and of all False."""
+    if column is None or not column[mask].any():
+        return None
+    return column[mask]
+
+
+def leave_out_machine_boxes(image_set: ImageSet) -> ImageSet:
+    """The set without the boxes of a detector; the labels of their images stay."""
+    machine = image_set.machine_boxed
+    if machine is None:
+        return image_set
+    counts = np.diff(image_set.row_splits)
+    kept = ~np.repeat(machine, counts)
+    labels = image_set.image_labels
+    return image_set._replace(
+        row_splits=np.concatenate([[0], np.cumsum(counts * ~machine)]),
+        boxes=image_set.boxes[kept],
+        classes=image_set.classes[kept],
+        areas=image_set.areas[kept],
+        ignored=image_set.ignored[kept],
+        class_states=np.where(machine[:, None], labels, image_set.class_states).astype(
+            np.int8
+        ),
+        machine_boxed=None,
     )
 
 

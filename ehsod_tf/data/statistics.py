@@ -8,6 +8,8 @@ from ehsod_tf.structures import (
     ABSENT,
     ANY_CLASS,
     BOXED,
+    BOXED_ABSENT,
+    BOXED_UNCERTAIN,
     PARTLY_BOXED,
     PRESENT,
     UNKNOWN,
@@ -16,6 +18,16 @@ from ehsod_tf.structures import (
 
 # COCO's bounds between small, medium and large objects, in square pixels.
 _SIZE_BOUNDS = (32.0**2, 96.0**2)
+
+# What is known of a class in an image, from all to nothing.
+_STATES = {
+    "boxed": (BOXED,),
+    "boxed in part": (PARTLY_BOXED,),
+    "present, no box": (PRESENT,),
+    "absent": (ABSENT, BOXED_ABSENT),
+    "only ignored": (BOXED_UNCERTAIN,),
+    "unknown": (UNKNOWN,),
+}
 
 # The images of which co-occurrence is counted at a time, to bound the memory.
 _BLOCK = 8192
@@ -38,20 +50,21 @@ class DataSetSummary(NamedTuple):
 
     Attributes:
         class_names: the K class names.
-        num_strong: images with boxes.
-        num_partly_boxed: those of them that are boxed in part, or by class.
+        num_strong: images with all their boxes.
+        num_partly: images with boxes of some classes, or of some objects of a class.
+        num_machine: images whose boxes are a detector's; not among the two above.
         num_weak: images without boxes of which some label is known.
         num_unlabelled: images of which nothing is known.
         num_empty: completely boxed images without any ordinary object.
         num_partial: weak images of which some labels are unknown.
-        class_states: [K, 5] images in which the class is boxed completely, boxed in
-            part, present without boxes, absent, unknown. Absent is what boxes or labels
-            say so of; unknown, too, what only a crowd or a difficult object shows.
-        strong_images: [K] strong images that show the class.
-        weak_images: [K] weak images that show the class.
+        strong_images: [K] images with people's boxes, all or some, that show the class.
+        weak_images: [K] other images that show the class.
         unknown_images: [K] images, strong or weak, whose label of the class is unknown.
-        boxes: [K] ordinary objects.
+        class_states: by what is known of a class, [K] images of which it is known.
+        boxes: [K] ordinary objects that people have boxed.
+        machine_boxes: [K] boxes of a detector.
         ignored_boxes: [K] crowds and difficult objects.
+        ignored_regions: ignored regions that may hold any class.
         size_classes: ordinary objects that are small, medium and large as COCO has it:
             by the annotated area, below 32², below 96² and from 96² square pixels.
         box_sizes: sqrt(height * width) of the ordinary boxes, in pixels.
@@ -66,17 +79,20 @@ class DataSetSummary(NamedTuple):
 
     class_names: tuple[str, ...]
     num_strong: int
-    num_partly_boxed: int
+    num_partly: int
+    num_machine: int
     num_weak: int
     num_unlabelled: int
     num_empty: int
     num_partial: int
-    class_states: np.ndarray
     strong_images: np.ndarray
     weak_images: np.ndarray
     unknown_images: np.ndarray
+    class_states: dict[str, np.ndarray]
     boxes: np.ndarray
+    machine_boxes: np.ndarray
     ignored_boxes: np.ndarray
+    ignored_regions: int
     size_classes: tuple[int, int, int]
     box_sizes: Histogram
     aspect_ratios: Histogram
@@ -89,42 +105,56 @@ class DataSetSummary(NamedTuple):
 
 def summarize(image_set: ImageSet) -> DataSetSummary:
     """Counts what an `ImageSet` holds; any set will do, also one without images."""
-    strong = image_set.has_boxes
+    boxed, by_people = image_set.has_boxes, image_set.boxed_by_people
+    machine = boxed & ~by_people
+    strong = by_people & image_set.is_strong
     present = image_set.image_labels == PRESENT
     unknown = image_set.image_labels == UNKNOWN
-    weak = ~strong & ~unknown.all(axis=1)
-    ordinary = ~image_set.ignored
-    num_classes = len(image_set.class_names)
-    num_objects = _count_objects(image_set, ordinary)
-    objects_of_image = num_objects[strong]
+    weak = ~boxed & ~unknown.all(axis=1)
+    of_machine = np.repeat(machine, np.diff(image_set.row_splits))
+    ordinary = ~image_set.ignored & ~of_machine
+    objects_of_image = _count_objects(image_set, ordinary)[by_people]
     heights, widths = (image_set.boxes[ordinary, 2:] - image_set.boxes[ordinary, :2]).T
     size_classes = np.digitize(image_set.areas[ordinary], _SIZE_BOUNDS)
+
+    def count_boxes(mask: np.ndarray) -> np.ndarray:
+        num_classes = len(image_set.class_names)
+        return np.bincount(image_set.classes[mask], minlength=num_classes)
+
+    holds_any = image_set.classes == ANY_CLASS
     return DataSetSummary(
         class_names=image_set.class_names,
         num_strong=int(strong.sum()),
-        num_partly_boxed=int((strong & ~image_set.is_strong).sum()),
+        num_partly=int((by_people & ~strong).sum()),
+        num_machine=int(machine.sum()),
         num_weak=int(weak.sum()),
-        num_unlabelled=int((~strong & ~weak).sum()),
-        num_empty=int((image_set.is_strong & (num_objects == 0)).sum()),
+        num_unlabelled=int((~boxed & ~weak).sum()),
+        num_empty=int((_count_objects(image_set, ordinary)[strong] == 0).sum()),
         num_partial=int(unknown[weak].any(axis=1).sum()),
-        class_states=_count_states(image_set),
-        strong_images=present[strong].sum(axis=0),
-        weak_images=present[weak].sum(axis=0),
-        unknown_images=unknown[strong | weak].sum(axis=0),
-        boxes=np.bincount(image_set.classes[ordinary], minlength=num_classes),
-        ignored_boxes=np.bincount(
-            image_set.classes[~ordinary & (image_set.classes != ANY_CLASS)],
-            minlength=num_classes,
-        ),
+        strong_images=present[by_people].sum(axis=0),
+        weak_images=present[~by_people].sum(axis=0),
+        unknown_images=unknown[boxed | weak].sum(axis=0),
+        class_states=_count_states(image_set.class_states),
+        boxes=count_boxes(ordinary),
+        machine_boxes=count_boxes(of_machine & ~image_set.ignored),
+        ignored_boxes=count_boxes(image_set.ignored & ~holds_any),
+        ignored_regions=int(holds_any.sum()),
         size_classes=tuple(np.bincount(size_classes, minlength=3).tolist()),
         box_sizes=count_by_octave(np.sqrt(heights * widths)),
         aspect_ratios=count_by_octave(widths / heights, centred=True),
         image_sides=count_by_octave(image_set.sizes.max(axis=1, initial=0)),
         image_sizes=_rank_image_sizes(image_set.sizes),
-        classes_per_image=count_by_number(present[strong | weak].sum(axis=1)),
+        classes_per_image=count_by_number(present[boxed | weak].sum(axis=1)),
         boxes_per_image=count_by_number(objects_of_image),
         co_occurrence=_count_co_occurrence(present),
     )
+
+
+def _count_states(class_states: np.ndarray) -> dict[str, np.ndarray]:
+    return {
+        name: np.isin(class_states, states).sum(axis=0)
+        for name, states in _STATES.items()
+    }
 
 
 def count_by_octave(values: np.ndarray, *, centred: bool = False) -> Histogram:
@@ -164,20 +194,6 @@ def _count_objects(image_set, mask):
     """Returns [I] the objects of each image where `mask` is."""
     sums = np.concatenate([[0], np.cumsum(mask)])
     return np.diff(sums[image_set.row_splits])
-
-
-def _count_states(image_set):
-    """Returns [K, 5] images, see `DataSetSummary.class_states`."""
-    states = image_set.class_states
-    labels = image_set.image_labels
-    kinds = (
-        states == BOXED,
-        states == PARTLY_BOXED,
-        states == PRESENT,
-        labels == ABSENT,
-        labels == UNKNOWN,
-    )
-    return np.stack([kind.sum(axis=0) for kind in kinds], axis=1)
 
 
 def _rank_image_sizes(sizes):

@@ -1,9 +1,11 @@
 """Images of a data set with what is known of them, for the inspection page."""
 
+from typing import NamedTuple
+
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from ehsod_tf.structures import PRESENT, UNKNOWN, ImageSet
+from ehsod_tf.structures import PARTLY_BOXED, PRESENT, UNKNOWN, ImageSet
 from ehsod_tf.visualization.drawing import choose_color, draw_boxes
 from ehsod_tf.visualization.rendering import Card
 
@@ -13,12 +15,26 @@ _SIDE, _SHORTEST = 320, 8
 _BLANK = np.full([120, 160, 3], 128, np.uint8)
 
 
-def choose_images(
-    image_set: ImageSet, count: int, seed: int = 0
-) -> tuple[list[int], list[int]]:
+class Chosen(NamedTuple):
+    """Rows of images by what is known of them, in the order of the set.
+
+    Attributes:
+        strong: all their objects are boxed.
+        partly: boxed in part.
+        machine: their boxes are a detector's.
+        weak: without boxes.
+    """
+
+    strong: list[int]
+    partly: list[int]
+    machine: list[int]
+    weak: list[int]
+
+
+def choose_images(image_set: ImageSet, count: int, seed: int = 0) -> Chosen:
     """Chooses images that show as many of the classes as they can.
 
-    Strong and weak images take turns. Each turn takes the image with the most classes
+    The kinds of images take turns. Each turn takes the image with the most classes
     that no image shows yet, and of several such images a random one; the same seed
     gives the same images.
 
@@ -28,28 +44,29 @@ def choose_images(
         seed: of the random choice.
 
     Returns:
-        Rows of strong images and rows of weak images, in the order of the set.
+        `Chosen`; images of which nothing is known are not among them.
     """
     present = image_set.image_labels == PRESENT
     known = (image_set.image_labels != UNKNOWN).any(axis=1)
+    boxed, by_people = image_set.has_boxes, image_set.boxed_by_people
+    strong = by_people & image_set.is_strong
+    kinds = (strong, by_people & ~strong, boxed & ~by_people, ~boxed & known)
     order = np.random.default_rng(seed).permutation(len(present))
-    strong = image_set.has_boxes[order]
-    weak = ~strong & known[order]
-    waiting = [order[strong].tolist(), order[weak].tolist()]
-    chosen: list[list[int]] = [[], []]
+    waiting = [order[kind[order]].tolist() for kind in kinds]
+    chosen: list[list[int]] = [[] for _ in kinds]
     missing = present.any(axis=0)
-    for turn in range(2 * count):
-        rows = waiting[turn % 2]
-        if not rows or len(chosen[0]) + len(chosen[1]) == count:
+    for turn in range(len(kinds) * count):
+        rows, taken = waiting[turn % len(kinds)], chosen[turn % len(kinds)]
+        if not rows or sum(map(len, chosen)) == count:
             continue
         row = rows.pop(int(np.argmax((present[rows] & missing).sum(axis=1))))
         missing = missing & ~present[row]
-        chosen[turn % 2].append(row)
-    return sorted(chosen[0]), sorted(chosen[1])
+        taken.append(row)
+    return Chosen(*map(sorted, chosen))
 
 
 def draw_card(image_set: ImageSet, row: int) -> Card:
-    """Draws the boxes of a strong image; lists the classes of any image.
+    """Draws the boxes and ignored regions of an image, and lists its classes.
 
     An image that cannot be decoded gives a blank card that says so.
     """
@@ -92,7 +109,7 @@ def _explain(error):
 
 
 def _describe(image_set, row, objects):
-    labels = image_set.image_labels[row]
+    labels, states = image_set.image_labels[row], image_set.class_states[row]
     counts = np.bincount(
         image_set.classes[objects][~image_set.ignored[objects]], minlength=len(labels)
     )
@@ -104,6 +121,9 @@ def _describe(image_set, row, objects):
     num_ignored = int(image_set.ignored[objects].sum())
     if num_ignored:
         notes.append(f"{num_ignored} ignored (dashed)")
+    partly = [image_set.class_names[k] for k in np.flatnonzero(states == PARTLY_BOXED)]
+    if partly:
+        notes.append(f"boxed in part: {', '.join(partly)}")
     unknown = [image_set.class_names[k] for k in np.flatnonzero(labels == UNKNOWN)]
     if len(unknown) > 3:
         notes.append(f"{len(unknown)} classes unknown")

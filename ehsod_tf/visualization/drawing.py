@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from ehsod_tf.structures import ANY_CLASS
+
 # Okabe and Ito's colours, which colour-blind people tell apart, without the black.
 _HUES = (
     (230, 159, 0),
@@ -18,6 +20,9 @@ _HUES = (
 )
 # The same hues again for further classes: pure, lighter, darker.
 _SHADES = ((0, 0.0), (255, 0.5), (0, 0.4))
+
+# Of an ignored region that may hold any class.
+_ANY_COLOR, _ANY_NAME = (128, 128, 128), "ignored"
 
 _INK = (0, 0, 0)
 _PAPER = (255, 255, 255)
@@ -34,15 +39,16 @@ def draw_boxes(
     """Draws boxes with their class names, and scores if there are any.
 
     Lines and letters grow with the image. Better scores are drawn over worse ones.
-    Ignored boxes are dashed. A label that would lie on the same one is left out.
+    Ignored boxes are dashed and hatched. A label that would lie on the same one is left
+    out.
 
     Args:
         image: [H, W, 3] uint8, left as it is.
         boxes: [n, 4] ``[ymin, xmin, ymax, xmax]`` in pixels of `image`.
-        classes: n class indices.
+        classes: n class indices, or `ANY_CLASS` of an ignored region.
         class_names: the K class names.
         scores: n scores in [0, 1].
-        ignored: [n] True for crowds and difficult objects.
+        ignored: [n] True for crowds, difficult objects and other ignored regions.
 
     Returns:
         A new image, [H, W, 3] uint8.
@@ -54,11 +60,12 @@ def draw_boxes(
     labels: dict[str, list[tuple]] = {}
     order = range(len(boxes)) if scores is None else np.argsort(scores, kind="stable")
     for i in order:
-        text = class_names[classes[i]]
+        is_any = classes[i] == ANY_CLASS
+        text = _ANY_NAME if is_any else class_names[classes[i]]
         if scores is not None:
             text = f"{text} {scores[i]:.2f}"
         outline = _outline if ignored is None or not ignored[i] else _outline_dashed
-        color = choose_color(int(classes[i]))
+        color = _ANY_COLOR if is_any else choose_color(int(classes[i]))
         corners = _round_box(boxes[i])
         outline(draw, corners, color, width)
         _draw_label(draw, corners, text, color, font, labels.setdefault(text, []))
@@ -94,6 +101,7 @@ def _outline(draw, corners, color, width):
 
 def _outline_dashed(draw, corners, color, width):
     xmin, ymin, xmax, ymax = corners
+    _hatch(draw, corners, color, width)
     dash = 3 * width
     for x in range(xmin, xmax + 1, 2 * dash):
         end = min(x + dash, xmax + 1) - 1
@@ -103,6 +111,19 @@ def _outline_dashed(draw, corners, color, width):
         end = min(y + dash, ymax + 1) - 1
         draw.rectangle((xmin, y, xmin + width - 1, end), fill=color)
         draw.rectangle((xmax - width + 1, y, xmax, end), fill=color)
+
+
+def _hatch(draw, corners, color, width):
+    """Thin lines from the lower left to the upper right, off the outline."""
+    margin = 2 * width
+    xmin, ymin = corners[0] + margin, corners[1] + margin
+    xmax, ymax = corners[2] - margin, corners[3] - margin
+    height, length = ymax - ymin, xmax - xmin
+    for shift in range(-height, length, 8 * width):
+        start, end = max(0, -shift), min(height, length - shift)
+        if start < end:
+            first = xmin + shift + start, ymax - start
+            draw.line((first, (xmin + shift + end, ymax - end)), fill=color)
 
 
 def _draw_label(draw, corners, text, color, font, earlier):

@@ -7,7 +7,9 @@ from ehsod_tf.structures import ImageSet
 from ehsod_tf.visualization.annotated_images import choose_images, draw_card
 from ehsod_tf.visualization.charts import draw_bars, draw_histogram
 from ehsod_tf.visualization.inspection_rows import (
+    count_images,
     list_size_classes,
+    list_states,
     list_supervision,
     list_warnings,
     name_bins,
@@ -41,10 +43,10 @@ def write_inspection(
         problems: (file, record, field, message) of what is wrong.
         notes: what else is worth knowing.
     """
-    num_images = summary.num_strong + summary.num_weak + summary.num_unlabelled
+    num_images = count_images(summary)
+    states = list_states(summary)
     class_header, classes = _list_classes(summary)
     shown = rank_classes(summary, _NUM_CLASSES)
-    strong, weak = choose_images(image_set, _NUM_PICTURES)
     write_page(
         path,
         "inspection.html",
@@ -58,8 +60,9 @@ def write_inspection(
         warnings=list_warnings(summary),
         class_header=class_header,
         classes=classes,
-        strong_cards=[draw_card(image_set, row) for row in strong],
-        weak_cards=[draw_card(image_set, row) for row in weak],
+        state_columns=[name for name, _ in states],
+        state_rows=_list_state_rows(summary, states, num_images),
+        samples=_draw_samples(image_set),
         box_charts=_draw_boxes(summary) if sum(summary.size_classes) else [],
         image_charts=_draw_images(summary) if summary.image_sizes else [],
         image_sizes=_list_image_sizes(summary.image_sizes),
@@ -73,14 +76,26 @@ def write_inspection(
 def _list_tiles(summary, problems, num_images):
     num_boxes, num_ignored = int(summary.boxes.sum()), int(summary.ignored_boxes.sum())
     ignored = f", and {num_ignored:,} crowd or difficult" if num_ignored else ""
+    if summary.ignored_regions:
+        ignored += f", and {summary.ignored_regions:,} ignored regions"
     return [
         ("Images", num_images, "that can be used"),
         ("Strong", summary.num_strong, "images with boxes"),
+        *_list_further_tiles(summary),
         ("Weak", summary.num_weak, "images with labels only"),
         ("Boxes", num_boxes, f"on strong images{ignored}"),
         ("Classes", len(summary.class_names), ""),
         ("Problems", len(problems), _explain_problems(problems)),
     ]
+
+
+def _list_further_tiles(summary):
+    num_boxes = int(summary.machine_boxes.sum())
+    tiles = [
+        ("Partly", summary.num_partly, "images boxed in part"),
+        ("Machine", summary.num_machine, f"images with {num_boxes:,} detector's boxes"),
+    ]
+    return [tile for tile in tiles if tile[1]]
 
 
 def _explain_problems(problems):
@@ -113,6 +128,37 @@ def _list_classes(summary):
         for k, name in enumerate(summary.class_names)
     ]
     return ["class", *columns, *extra], rows
+
+
+def _list_state_rows(summary, states, num_images):
+    """The classes by what is known of them, as cells of a heat map."""
+
+    def shade(count):
+        return Shade(f"{count:,}" if count else "", count / max(num_images, 1), "")
+
+    return [
+        (name, [shade(int(counts[k])) for _, counts in states])
+        for k, name in enumerate(summary.class_names)
+    ]
+
+
+def _draw_samples(image_set):
+    """(what such images are, their cards) of each kind that there is."""
+    chosen = choose_images(image_set, _NUM_PICTURES)
+    kinds = (
+        ("Strong: every object has its box.", chosen.strong),
+        (
+            "Boxed in part: where there is no box, there may be an object.",
+            chosen.partly,
+        ),
+        ("A detector's boxes, apart from people's.", chosen.machine),
+        ("Weak: only the classes are known, not where they are.", chosen.weak),
+    )
+    return [
+        (what, [draw_card(image_set, row) for row in rows])
+        for what, rows in kinds
+        if rows
+    ]
 
 
 def _draw_boxes(summary):

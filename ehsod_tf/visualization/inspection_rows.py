@@ -27,14 +27,26 @@ class Pair(NamedTuple):
 def list_supervision(summary) -> list[tuple[str, int]]:
     """Lists the kinds of images and their numbers; kinds without any are left out."""
     rows = [
-        ("strong", summary.num_strong - summary.num_partly_boxed - summary.num_empty),
+        ("strong", summary.num_strong - summary.num_empty),
         ("strong, without any object", summary.num_empty),
-        ("boxed in part, or by class", summary.num_partly_boxed),
+        ("boxed in part", summary.num_partly),
+        ("with a detector's boxes", summary.num_machine),
         ("weak, all labels known", summary.num_weak - summary.num_partial),
         ("weak, some labels unknown", summary.num_partial),
         ("nothing known", summary.num_unlabelled),
     ]
     return [row for row in rows if row[1]]
+
+
+def count_images(summary) -> int:
+    """All images of which something is known or not."""
+    kinds = (summary.num_strong, summary.num_partly, summary.num_machine)
+    return sum(kinds) + summary.num_weak + summary.num_unlabelled
+
+
+def list_states(summary) -> list[tuple[str, np.ndarray]]:
+    """Lists what may be known of a class, with [K] images; without empty columns."""
+    return [(name, n) for name, n in summary.class_states.items() if n.any()]
 
 
 def list_size_classes(summary) -> list[tuple[str, int]]:
@@ -50,7 +62,7 @@ def list_warnings(summary) -> list[str]:
     warnings = []
     if absent.any():
         warnings.append(f"No image shows {_join(summary, absent)}.")
-    if not summary.num_strong:
+    if not summary.num_strong + summary.num_partly:
         warnings.append("No image has boxes, so boxes cannot be learnt.")
     elif (unboxed & ~absent).any():
         warnings.append(

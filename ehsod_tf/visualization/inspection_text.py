@@ -6,7 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from ehsod_tf.visualization.inspection_rows import (
+    count_images,
     list_size_classes,
+    list_states,
     list_supervision,
     list_warnings,
     name_bins,
@@ -15,8 +17,11 @@ from ehsod_tf.visualization.inspection_rows import (
 
 _WIDTH = 79
 _NAME_WIDTH = 32
-# Two of these fit on a line.
+# Two of these fit on a line, or one beside all states.
 _PAIR_NAME_WIDTH = 24
+_STATE_NAME_WIDTH = 20
+# States that the table of the classes has no column for.
+_FURTHER_STATES = {"boxed in part", "only ignored", "unknown"}
 _BAR_WIDTH = 30
 _NUM_PROBLEMS = 20
 _NUM_PAIRS = 5
@@ -51,14 +56,26 @@ def format_inspection(
 
 
 def _format_overview(summary):
-    num_images = summary.num_strong + summary.num_weak + summary.num_unlabelled
+    num_images = count_images(summary)
     numbers = f"classes: {len(summary.class_names):,}, boxes: {summary.boxes.sum():,}"
     num_ignored = summary.ignored_boxes.sum()
     if num_ignored:
         numbers += f", crowds or difficult objects: {num_ignored:,}"
+    if summary.ignored_regions:
+        numbers += f", ignored regions: {summary.ignored_regions:,}"
+    if summary.num_machine:
+        numbers += f"\nboxes of a detector, apart: {summary.machine_boxes.sum():,}"
+    further = "".join(
+        f", {number:,} {what}"
+        for number, what in (
+            (summary.num_partly, "boxed in part"),
+            (summary.num_machine, "with a detector's boxes"),
+        )
+        if number
+    )
     return [
-        f"{_count(num_images, 'image')}: {summary.num_strong:,} strong (boxes), "
-        f"{summary.num_weak:,} weak (image labels only)",
+        f"{_count(num_images, 'image')}: {summary.num_strong:,} strong (boxes)"
+        f"{further}, {summary.num_weak:,} weak (image labels only)",
         *_format_bars(list_supervision(summary), num_images),
         numbers,
     ]
@@ -77,16 +94,23 @@ def _format_classes(summary):
 
 
 def _format_states(summary):
-    """How many images know what of each class; nothing where no image is in between."""
-    if not summary.num_partly_boxed:
+    """The classes by what is known, where that is more than their table says."""
+    states = list_states(summary)
+    if not _FURTHER_STATES.intersection(name for name, _ in states):
         return []
-    names = [_shorten(name, _NAME_WIDTH) for name in summary.class_names]
-    width = max(len("class"), *map(len, names))
-    heads = ("boxed", "in part", "present", "absent", "unknown")
-    lines = [f"{'class':<{width}}" + "".join(f"{head:>9}" for head in heads)]
-    for name, counts in zip(names, summary.class_states.tolist(), strict=True):
-        lines.append(f"{name:<{width}}" + "".join(f"{n:>9,}" for n in counts))
-    return ["what is known of each class, in images", *lines]
+    names = [_shorten(name, _STATE_NAME_WIDTH) for name in summary.class_names]
+    width = max(map(len, names), default=0)
+    # "present, no box" on two lines would be a riddle.
+    heads = [name.replace("present, no box", "present") for name, _ in states]
+    lines = ["images by what is known of a class"]
+    lines.append("  ".join([" " * width, *(head for head in heads)]))
+    for k, name in enumerate(names):
+        cells = [
+            f"{int(counts[k]):>{len(head)},}"
+            for head, (_, counts) in zip(heads, states, strict=True)
+        ]
+        lines.append("  ".join([f"{name:<{width}}", *cells]))
+    return lines
 
 
 def _format_boxes(summary):
@@ -119,7 +143,7 @@ def _format_images(summary):
     if len(summary.classes_per_image.counts):
         lines.append("images by the number of classes that they show")
         lines += _format_histogram(summary.classes_per_image)
-    if summary.num_strong:
+    if summary.num_strong + summary.num_partly:
         lines.append("strong images by the number of their boxes")
         lines += _format_histogram(summary.boxes_per_image)
     num_images = sum(count for *_, count in summary.image_sizes)

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from ehsod_tf.data.statistics import count_by_number, count_by_octave, summarize
-from ehsod_tf.structures import ABSENT, PRESENT, UNKNOWN, ImageSet, combine_states
+from ehsod_tf.structures import (
+    ABSENT,
+    ANY_CLASS,
+    PARTLY_BOXED,
+    PRESENT,
+    UNKNOWN,
+    ImageSet,
+    combine_states,
+)
 
 NUM_CLASSES = 4
 
@@ -56,6 +64,14 @@ def test_small_set_is_counted(small_set):
     assert summary.strong_images.tolist() == [2, 1, 0, 0]
     assert summary.weak_images.tolist() == [1, 2, 0, 0]
     assert summary.unknown_images.tolist() == [0, 0, 2, 1]
+    assert {name: counts.tolist() for name, counts in summary.class_states.items()} == {
+        "boxed": [2, 1, 0, 0],
+        "boxed in part": [0, 0, 0, 0],
+        "present, no box": [1, 2, 0, 0],
+        "absent": [2, 2, 3, 4],
+        "only ignored": [0, 0, 1, 0],
+        "unknown": [1, 1, 2, 2],
+    }
     assert summary.boxes.tolist() == [2, 1, 0, 0]
     assert summary.ignored_boxes.tolist() == [0, 0, 1, 0]
     # 1024 = 32², 9216 = 96².
@@ -71,6 +87,20 @@ def test_small_set_is_counted(small_set):
         [0, 0, 0, 0],
         [0, 0, 0, 0],
     ]
+
+
+def test_other_kinds_of_images_are_counted_apart(small_set):
+    small_set.class_states[0, 0] = PARTLY_BOXED
+    machine = np.arange(6) == 1
+    classes = np.array([0, 1, 0, ANY_CLASS], np.int32)
+    summary = summarize(small_set._replace(machine_boxed=machine, classes=classes))
+    assert (summary.num_strong, summary.num_partly, summary.num_machine) == (1, 1, 1)
+    assert (summary.num_weak, summary.num_unlabelled) == (2, 1)
+    assert summary.boxes.tolist() == [1, 1, 0, 0]
+    assert summary.machine_boxes.tolist() == [1, 0, 0, 0]
+    assert summary.ignored_boxes.tolist() == [0, 0, 0, 0]
+    assert summary.ignored_regions == 1
+    assert sum(summary.size_classes) == 2
 
 
 def test_aspect_ratio_is_width_by_height(small_set):

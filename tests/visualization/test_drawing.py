@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from ehsod_tf.structures import ANY_CLASS
 from ehsod_tf.visualization.drawing import choose_color, draw_boxes
 
 NAMES = [f"class{k}" for k in range(25)]
@@ -90,6 +91,15 @@ def test_ignored_box_is_dashed(ignored):
     outside = painted.copy()
     outside[60:150, 50:180] = False
     assert not outside.any()
+
+
+def test_an_ignored_region_is_hatched_and_may_hold_any_class():
+    image = np.zeros([200, 200, 3], np.uint8)
+    box = [[80, 50, 150, 180]]
+    drawn = draw_boxes(image, box, [ANY_CLASS], NAMES, ignored=[True])
+    inside = (drawn[90:140, 60:170] == (128, 128, 128)).all(axis=-1)
+    assert 0.02 < inside.mean() < 0.2
+    assert not draw_boxes(image, box, [0], NAMES)[90:140, 60:170].any()
 
 
 def test_same_labels_do_not_lie_on_each_other():

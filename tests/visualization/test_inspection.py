@@ -9,7 +9,7 @@ from pages import PageParser
 from small_sets import make_image_set
 
 from ehsod_tf.data.statistics import summarize
-from ehsod_tf.structures import ABSENT, PRESENT, UNKNOWN
+from ehsod_tf.structures import ABSENT, ANY_CLASS, PARTLY_BOXED, PRESENT, UNKNOWN
 from ehsod_tf.visualization import write_inspection
 from ehsod_tf.visualization.annotated_images import choose_images, draw_card
 from ehsod_tf.visualization.drawing import choose_color
@@ -122,7 +122,7 @@ def test_many_classes(write, tmp_path):
     text = write(make_image_set(tmp_path, labels, [True] * 20 + [False] * 20, names))
     assert text.count('<figure class="card">') == 24
     assert "The 20 most frequent of 80 classes." in text
-    assert text.count("--shade:") == 20 * 20
+    assert text.count("--shade:") == 20 * 20 + 3 * 80
     assert len(text) < 1_000_000
     for name in names:
         assert f"<tr><td>{name}</td>" in text
@@ -134,12 +134,12 @@ def test_every_class_is_among_the_chosen(tmp_path):
     labels[::7, 3] = PRESENT
     boxed = np.arange(60) % 3 == 0
     image_set = make_image_set(tmp_path, labels, boxed, [f"c{k}" for k in range(30)])
-    strong, weak = choose_images(image_set, 30)
-    assert len(strong) == len(weak) == 15
+    strong, partly, machine, weak = choose_images(image_set, 30)
+    assert len(strong) == len(weak) == 15 and not partly + machine
     assert boxed[strong].all() and not boxed[weak].any()
     assert (labels[strong + weak] == PRESENT).any(axis=0).all()
-    assert choose_images(image_set, 30) == (strong, weak)
-    assert choose_images(image_set, 30, seed=1) != (strong, weak)
+    assert choose_images(image_set, 30) == (strong, [], [], weak)
+    assert choose_images(image_set, 30, seed=1) != (strong, [], [], weak)
 
 
 @pytest.mark.parametrize(
@@ -148,13 +148,13 @@ def test_every_class_is_among_the_chosen(tmp_path):
 def test_a_rare_kind_is_shown_whole(tmp_path, num_strong, count, expected):
     boxed = np.arange(10) < num_strong
     image_set = make_image_set(tmp_path, [[PRESENT]] * 10, boxed, ["cat"])
-    strong, weak = choose_images(image_set, count)
+    strong, _, _, weak = choose_images(image_set, count)
     assert (len(strong), len(weak)) == expected
     assert len(set(strong + weak)) == count
 
 
 def test_images_of_which_nothing_is_known_are_not_samples(mixed_set):
-    assert choose_images(mixed_set, 24) == ([0, 1], [2, 3])
+    assert choose_images(mixed_set, 24) == ([0, 1], [], [], [2, 3])
 
 
 def test_card_of_a_strong_image_has_boxes_in_their_place(mixed_set):
@@ -179,6 +179,49 @@ def test_ignored_objects_are_dashed_and_counted(mixed_set):
     assert "1 ignored (dashed)" in card.note
     edge = (card.image[199, 80:240] == choose_color(0)).all(axis=1)
     assert 0.3 < edge.mean() < 0.7
+
+
+@pytest.fixture
+def every_kind(mixed_set):
+    """A strong image, one boxed in part, one of a detector, a weak one."""
+    image_set = mixed_set._replace(
+        # Beside the cat of the second picture, a region that may hold anything.
+        classes=np.array([0, 0, ANY_CLASS], np.int32),
+        ignored=np.array([False, False, True]),
+        machine_boxed=np.array([True, False, False, False, False]),
+    )
+    image_set.class_states[1] = [PARTLY_BOXED, PRESENT, UNKNOWN]
+    return image_set
+
+
+def test_every_kind_of_image_is_shown_apart(every_kind, write):
+    assert choose_images(every_kind, 24) == ([], [1], [0], [2, 3])
+    text = write(every_kind)
+    assert read_tiles(text) == {
+        **{"Images": 5, "Strong": 0, "Partly": 1, "Machine": 1, "Weak": 2},
+        **{"Boxes": 1, "Classes": 3, "Problems": 0},
+    }
+    assert "boxed in part: cat" in text and "A detector&#x27;s boxes, apart" in text
+    assert "1 ignored regions" in text
+
+
+def test_classes_by_state(every_kind, write):
+    text = write(every_kind)
+    table = text[text.index("Images by what is known of a class") :]
+    heads = re.findall(r"<th><span>(.*?)</span></th>", table.partition("</thead>")[0])
+    assert heads == ["boxed", "boxed in part", "present, no box", "absent", "unknown"]
+    row = re.search(r"<th>cat</th>(.*?)</tr>", table)[1]
+    cells = re.findall(r"<td[^>]*>([\d,]*)</td>", row)
+    assert cells == ["1", "1", "", "2", "1"]
+
+
+def test_ignored_regions_are_hatched_in_grey(every_kind):
+    plain = draw_card(every_kind._replace(ignored=np.array([False] * 3)), 0).image
+    drawn = draw_card(every_kind, 1).image
+    is_cat = (drawn == choose_color(0)).all(axis=-1)
+    is_grey = (np.abs(drawn.astype(int) - 128) < 3).all(axis=-1)
+    assert plain.shape == drawn.shape
+    assert is_cat.any() and is_grey.any()
 
 
 @pytest.mark.parametrize("size", [(1, 3000), (3000, 1), (700, 900)])

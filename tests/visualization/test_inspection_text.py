@@ -7,7 +7,7 @@ import pytest
 from small_sets import make_image_set
 
 from ehsod_tf.data.statistics import summarize
-from ehsod_tf.structures import ABSENT, PRESENT
+from ehsod_tf.structures import ABSENT, PARTLY_BOXED, PRESENT, UNKNOWN
 from ehsod_tf.visualization import format_inspection
 
 
@@ -32,6 +32,22 @@ def test_counts(summary):
     assert read_numbers(text, "tree") == [0, 1, 0]
     assert "warning: No strong image shows tree:" in text
     assert "no problem was found" in text
+
+
+def test_states_are_shown_where_the_table_does_not_say_them(tmp_path):
+    labels = [[PRESENT, PRESENT], [PRESENT, UNKNOWN], [ABSENT, PRESENT]]
+    image_set = make_image_set(tmp_path, labels, [True, False, False], ["a", "b"])
+    assert "images by what is known" in format_inspection(summarize(image_set), [], [])
+    image_set.class_states[0, 1] = PARTLY_BOXED
+    image_set = image_set._replace(machine_boxed=np.array([True, False, False]))
+    text = format_inspection(summarize(image_set), [], [])
+    assert "0 strong (boxes), 1 with a detector's boxes, 2 weak" in text
+    lines = text.splitlines()
+    start = lines.index("images by what is known of a class")
+    heads = ["boxed", "boxed in part", "present", "absent", "unknown"]
+    assert lines[start + 1].strip().split("  ") == heads
+    assert lines[start + 2].split() == ["a", "1", "0", "1", "1", "0"]
+    assert lines[start + 3].split() == ["b", "0", "1", "1", "0", "1"]
 
 
 def test_pairs_are_ranked(summary):
