@@ -87,8 +87,46 @@ _SPLIT_CLASSES = (
     "second/read_coco.annotation_file = 'annotations/reduced/second_seed{seed}.json'",
     *_OF_SCENES,
 )
+# Boxes on a tenth of the scenes, labels on the others, and for these the boxes of a
+# made-up detector: files of noisy_boxes.py.
+_LABELLED = (
+    "labelled/read_coco.data_dir = %DATA_DIR",
+    "labelled/read_coco.annotation_file = 'annotations/labelled_10_{seed}.json'",
+    "labelled/read_coco.image_dir = 'train'",
+)
+_MACHINE = (
+    *_LABELLED,
+    "Experiment.read_training_set = @machine/read_machine_boxes",
+    "machine/read_machine_boxes.source = @labelled/read_coco",
+    "machine/read_machine_boxes.data_dir = %DATA_DIR",
+    "machine/read_machine_boxes.results_file = 'annotations/noisy_10_{seed}.json'",
+)
+_MACHINE_ARMS = {
+    "machine_none": Arm(
+        "labels alone",
+        (*_LABELLED, "Experiment.read_training_set = @labelled/read_coco"),
+    ),
+    "machine_raw": Arm(
+        "a detector's boxes as they are",
+        (*_MACHINE, "machine/read_machine_boxes.keep = 'raw'"),
+    ),
+    "machine_filtered": Arm("those of present classes", _MACHINE),
+    "machine_best": Arm(
+        "the best of each present class",
+        (*_MACHINE, "machine/read_machine_boxes.keep = 'best'"),
+    ),
+    "machine_filtered_full": Arm(
+        "those of present classes, weighed as people's",
+        (
+            *_MACHINE,
+            "HybridCriterion.machine_classification = 1.0",
+            "HybridCriterion.machine_regression = 1.0",
+        ),
+    ),
+}
 
 ARMS = {
+    **_MACHINE_ARMS,
     "boxes": Arm(
         "boxes only, equal steps",
         (_BOXES_ONLY, "Experiment.steps_per_epoch = {steps}"),
@@ -349,6 +387,15 @@ MATRICES = {
         steps_per_epoch=134,
         cells=(("boxes", 100), ("difficult_ignored", 100)),
         seeds=(0, 1),
+    ),
+    # The files of noisy_boxes.py must be there, for each seed.
+    "machine_boxes": Matrix(
+        "rendered scenes, 128 px, from random weights",
+        "configs/quickstart.gin",
+        steps_per_epoch=75,
+        cells=(*((arm, 100) for arm in _MACHINE_ARMS), ("hybrid", 100)),
+        seeds=(0, 1),
+        epochs=16,
     ),
     "scenes_plus": Matrix(
         "rendered scenes, 128 px, from random weights",

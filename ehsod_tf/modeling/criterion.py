@@ -58,6 +58,9 @@ class HybridCriterion:
         cam_sigma: linear share of a box that is positive in the CAM's target.
         mid_reduction: "sum" or "mean" of L_MID over the classes.
         proposals_normalizer: "rois" or "classes", see `confidence_cross_entropy`.
+        machine_classification: how much an image counts whose boxes are a detector's,
+            in the terms that say what there is; see `TargetWeights`.
+        machine_regression: likewise in those that say how boxes fit.
         absent: weight of `absent_class_loss` in the regions of weak images, within
             the stage; beyond the paper. 0 leaves the term out.
         boxed_share: of the objects of a partly boxed class, the share that is taken to
@@ -79,12 +82,19 @@ class HybridCriterion:
     cam_sigma: float = 0.8
     mid_reduction: str = "sum"
     proposals_normalizer: str = "rois"
+    machine_classification: float = 0.5
+    machine_regression: float = 0.0
     absent: float = 0.0
     boxed_share: float = 0.7
 
     def __post_init__(self):
         for name, choices in _SWITCHES.items():
             require_choice(f"criterion: {name}", getattr(self, name), choices)
+        for name in ("machine_classification", "machine_regression"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ConfigError(
+                    f"criterion: {name} is from 0 to 1, got {getattr(self, name)!r}"
+                )
         if not self.absent >= 0:
             raise ConfigError(f"criterion: absent is at least 0, got {self.absent!r}")
         if not 0 <= self.boxed_share < 1:
@@ -116,6 +126,17 @@ class HybridCriterion:
                 weights[f"stage{stage}_absent"] = scale * self.absent
         return weights
 
+    def weigh(self, targets: Targets) -> TargetWeights:
+        """Weights of the images: fully with people's boxes, less with a detector's."""
+        boxed = tf.cast(targets.has_boxes, tf.float32)
+        if targets.machine_boxed is None:
+            return TargetWeights(boxed, boxed)
+        machine = targets.machine_boxed & targets.has_boxes
+        return TargetWeights(
+            tf.where(machine, self.machine_classification, boxed),
+            tf.where(machine, self.machine_regression, boxed),
+        )
+
     def __call__(
         self,
         cam_rpn: CamRpnOutputs,
@@ -133,14 +154,13 @@ class HybridCriterion:
             stages: outputs of `Cascade`, called with the same targets.
             targets: `Targets`.
             image_sizes: [B, 2] int32.
-            weights: `TargetWeights`; by default every strong image counts fully.
+            weights: `TargetWeights`; by default those of `weigh`.
 
         Returns:
             (terms by name, unweighted; counts of positives by name, to be logged).
         """
         if weights is None:
-            strong = tf.cast(targets.has_boxes, tf.float32)
-            weights = TargetWeights(strong, strong)
+            weights = self.weigh(targets)
         shares = share_boxed(targets, self.boxed_share)
         terms = self._cam_terms(cam_rpn, targets, weights, image_sizes, shares)
         rpn_terms, positives = _compute_rpn_terms(

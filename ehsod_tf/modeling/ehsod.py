@@ -291,7 +291,7 @@ class Ehsod(keras.Model):
         }
         return (
             batch._replace(targets=taught),
-            self.teacher.weigh(taught, promoted),
+            self.teacher.weigh(self.criterion.weigh(taught), promoted),
             counters,
         )
 

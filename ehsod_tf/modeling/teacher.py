@@ -139,12 +139,11 @@ class Teacher:
             ),
         )
 
-    def weigh(self, targets: Targets, promoted: tf.Tensor) -> TargetWeights:
-        """Weights of images some of which are `promoted` ([B] bool)."""
-        strong = tf.cast(targets.has_boxes, tf.float32)
+    def weigh(self, weights: TargetWeights, promoted: tf.Tensor) -> TargetWeights:
+        """The weights of images, some of which are `promoted` ([B] bool)."""
         return TargetWeights(
-            tf.where(promoted, self.classification_weight, strong),
-            tf.where(promoted, self.regression_weight, strong),
+            tf.where(promoted, self.classification_weight, weights.classification),
+            tf.where(promoted, self.regression_weight, weights.regression),
         )
 
     def _choose_boxes(self, detections, image_labels):

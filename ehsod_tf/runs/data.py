@@ -72,7 +72,8 @@ def load_data(experiment: Experiment, findings: data.Findings) -> RunData:
         training_set = data.hide_weak_labels(training_set)
     held_back_set = _hold_back(boxed_set, training_set)
     if not experiment.use_weak_images:
-        training_set = data.select_images(training_set, training_set.has_boxes)
+        boxed = training_set.boxed_by_people
+        training_set = data.select_images(training_set, boxed)
     if len(training_set.image_ids) < experiment.batch_size:
         raise ConfigError(
             f"Experiment.batch_size is {experiment.batch_size}, but there are only "

@@ -343,3 +343,26 @@ def test_weights_count_in_the_sum_and_in_the_count(cam_rpn, stages):
             wanted = sum(w * p[name] for w, p in zip(weights, parts, strict=True))
         np.testing.assert_allclose(actual, wanted, rtol=1e-5)
         assert wanted[1] > 0
+
+
+def test_an_image_with_a_detectors_boxes_counts_less(cam_rpn, stages):
+    """As much as its weights say, in sums and divisors; only where it has boxes."""
+    machine = tf.constant([True, False, True, False, False])
+    targets = hand_made.make_targets()._replace(machine_boxed=machine)
+    criterion = HybridCriterion(machine_classification=0.5, machine_regression=0.25)
+    weights = criterion.weigh(targets)
+    assert weights.classification.numpy().tolist() == [0.5, 1.0, 0.0, 1.0, 0.0]
+    assert weights.regression.numpy().tolist() == [0.25, 1.0, 0.0, 1.0, 0.0]
+    anchors = hand_made.sample_anchors(cam_rpn, targets)
+    given = (cam_rpn, anchors, stages, targets, IMAGE_SIZES)
+    by_default, _ = criterion(*given)
+    given_weights, _ = criterion(*given, weights=weights)
+    full, _ = criterion(
+        *given, weights=HybridCriterion().weigh(hand_made.make_targets())
+    )
+    for name, term in by_default.items():
+        assert float(term.total) == float(given_weights[name].total)
+        differs = float(term.count) != float(full[name].count)
+        assert differs != (name == "cam_cls" or name.endswith("_mid"))
+    with pytest.raises(ConfigError, match="machine_regression is from 0 to 1, got 2"):
+        HybridCriterion(machine_regression=2)

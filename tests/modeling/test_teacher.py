@@ -8,7 +8,7 @@ import tensorflow as tf
 from supervision import mark_boxed
 
 from ehsod_tf.errors import ConfigError
-from ehsod_tf.modeling import Teacher
+from ehsod_tf.modeling import HybridCriterion, Teacher
 from ehsod_tf.structures import (
     ABSENT,
     PRESENT,
@@ -156,7 +156,8 @@ def test_batch_mates_change_padding_alone():
 def test_weights_of_strong_promoted_and_weak_images():
     targets = mark_boxed(hand_made.make_targets([0, 2, 4]), [True, True, False])
     teacher = Teacher(classification_weight=0.5, regression_weight=0.25)
-    weights = teacher.weigh(targets, tf.constant([False, True, False]))
+    promoted = tf.constant([False, True, False])
+    weights = teacher.weigh(HybridCriterion().weigh(targets), promoted)
     assert weights.classification.numpy().tolist() == [1.0, 0.5, 0.0]
     assert weights.regression.numpy().tolist() == [1.0, 0.25, 0.0]
 

@@ -37,6 +37,7 @@ class Columns(NamedTuple):
     ignored: BoxColumns | None  # None where no region is to be ignored
     class_states: tf.Tensor  # [I + C, K] int32
     is_partial: tf.Tensor | None  # [I + C] bool; None where no image is partly boxed
+    machine_boxed: tf.Tensor | None  # [I + C] bool; None without a detector's boxes
 
 
 _NO_CANVASES = np.zeros([0, 2], np.int32)
@@ -64,6 +65,10 @@ def build_columns(
 
     def append_fillers(column: np.ndarray | tf.Tensor, value, dtype: tf.DType):
         return _append(column, value, len(canvases), dtype)
+
+    def mark(mask: np.ndarray | None):
+        is_of_use = mask is not None and mask.any()
+        return append_fillers(mask, False, tf.bool) if is_of_use else None
 
     # tf.data runs on the host; a column left on a GPU would be copied for each batch.
     with tf.device("/cpu:0"):
@@ -93,9 +98,8 @@ def build_columns(
             targets=list_boxes(~image_set.ignored),
             ignored=list_boxes(is_region) if is_region.any() else None,
             class_states=append_fillers(image_set.class_states, UNKNOWN, tf.int32),
-            is_partial=(
-                append_fillers(is_partial, False, tf.bool) if is_partial.any() else None
-            ),
+            is_partial=mark(is_partial),
+            machine_boxed=mark(image_set.machine_boxed),
         )
 
 
@@ -126,6 +130,9 @@ def collate(
         *_gather_boxes(columns.targets, index, is_flipped),
         class_states=tf.gather(columns.class_states, index),
     )
+    if columns.machine_boxed is not None:
+        machine_boxed = tf.gather(columns.machine_boxed, index)
+        targets = targets._replace(machine_boxed=machine_boxed)
     if columns.is_partial is not None:
         targets = targets._replace(is_partial=tf.gather(columns.is_partial, index))
     if columns.ignored is not None:

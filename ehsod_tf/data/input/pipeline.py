@@ -169,7 +169,8 @@ def make_training_plan(
         batch_size,
         epochs,
         seed,
-        is_strong=image_set.has_boxes,
+        # A detector's boxes come beside people's, not in their place.
+        is_strong=image_set.boxed_by_people,
         strong_fraction=strong_fraction,
         draw=draw,
     )

@@ -112,11 +112,16 @@ def _require_same_classes(image_sets: Sequence[ImageSet]) -> None:
     if not image_sets:
         raise DataError("there is no image set to merge; name at least one source")
     first = image_sets[0].class_names
-    for number, image_set in enumerate(image_sets[1:], start=2):
+    for number, image_set in enumerate(image_sets, start=1):
         if image_set.class_names != first:
             raise DataError(
                 f"source {number} has the classes {', '.join(image_set.class_names)}, "
                 f"the first one {', '.join(first)}; give both the same class_names"
+            )
+        if image_set.machine_boxed is not None:
+            raise DataError(
+                f"source {number} has a detector's boxes, which cannot be mixed; give "
+                "them to the whole mixture: read_machine_boxes.source = @read_mixture"
             )
 
 

@@ -56,7 +56,7 @@ def make_split(
             f"a split of {percent} percent is not possible; give more than 0 and at "
             "most 100 percent"
         )
-    candidates = np.flatnonzero(image_set.has_boxes)
+    candidates = np.flatnonzero(image_set.boxed_by_people)
     if not len(candidates):
         raise DataError(
             f"none of the {len(image_set.image_ids)} images has boxes, and a detector "
@@ -88,6 +88,8 @@ def _rank(image_id: int, seed: int) -> bytes:
 def apply_split(image_set: ImageSet, split: Split, *, findings: Findings) -> ImageSet:
     """Drops the boxes of all images that the split does not name; labels stay.
 
+    So do the boxes of a detector, which no split is about.
+
     Args:
         image_set: the images before the split.
         split: the choice.
@@ -99,7 +101,7 @@ def apply_split(image_set: ImageSet, split: Split, *, findings: Findings) -> Ima
             `findings`, an image that is not one of them.
     """
     strong_ids = np.array(split.strong_image_ids, np.int64)
-    boxed_ids = image_set.image_ids[image_set.has_boxes]
+    boxed_ids = image_set.image_ids[image_set.boxed_by_people]
     if not np.isin(strong_ids, boxed_ids).any():
         raise DataError(
             f"the split ({split.percent} percent, {len(strong_ids)} images) names none "
@@ -115,17 +117,19 @@ def apply_split(image_set: ImageSet, split: Split, *, findings: Findings) -> Ima
             f"names {len(strangers)} images that the data set lacks or has no boxes "
             f"for (first ids: {shown}); use the split with its own data",
         )
-    is_strong = np.isin(image_set.image_ids, strong_ids)
+    keeps_boxes = np.isin(image_set.image_ids, strong_ids)
+    if image_set.machine_boxed is not None:
+        keeps_boxes |= image_set.machine_boxed
     counts = np.diff(image_set.row_splits)
-    kept = np.repeat(is_strong, counts)
+    kept = np.repeat(keeps_boxes, counts)
     return image_set._replace(
-        row_splits=np.concatenate([[0], np.cumsum(counts * is_strong)]),
+        row_splits=np.concatenate([[0], np.cumsum(counts * keeps_boxes)]),
         boxes=image_set.boxes[kept],
         classes=image_set.classes[kept],
         areas=image_set.areas[kept],
         ignored=image_set.ignored[kept],
         class_states=np.where(
-            is_strong[:, None], image_set.class_states, image_set.image_labels
+            keeps_boxes[:, None], image_set.class_states, image_set.image_labels
         ),
     )
 

@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
+from ehsod_tf.data.columns import leave_out_machine_boxes
 from ehsod_tf.data.image_files import read_header
 from ehsod_tf.data.problems import Findings
 from ehsod_tf.data.tfrecord.label_map import LABEL_MAP_FILE, write_label_map
@@ -42,7 +43,7 @@ def write_tfrecords(
     width. The API knows crowds and difficult objects, an image set only ignored ones:
     these are marked as both, so that either kind of evaluation passes over them. Labels
     are the category ids, or, where one of these is below 1, which the API keeps for the
-    background, the class indices plus 1.
+    background, the class indices plus 1. The boxes of a detector are left out.
 
     Args:
         image_set: the images.
@@ -58,6 +59,7 @@ def write_tfrecords(
         DataError: the folder holds something already, or image files cannot be read
             (all such are named).
     """
+    image_set = leave_out_machine_boxes(image_set)
     num_images = len(image_set.paths)
     require_count("num_shards", num_shards)
     num_shards = min(num_shards, num_images)
