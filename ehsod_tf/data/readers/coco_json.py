@@ -29,6 +29,10 @@ IMAGE_FIELDS = (
     "ignored_boxes",
 )
 
+# What LVIS has besides.
+LVIS_LISTS = ("neg_category_ids", "not_exhaustive_category_ids")
+_KEPT_FIELDS = (*IMAGE_FIELDS, *LVIS_LISTS)
+
 # The packed form of an annotation, for `struct` and for NumPy.
 _LAYOUT = struct.Struct("<4q5d3?")
 ANNOTATION_DTYPE = np.dtype(
@@ -157,7 +161,7 @@ def _trim(pairs: list[tuple[str, object]]) -> object:
     if "category_id" in record or "bbox" in record:
         return pack_annotation(record)
     if "file_name" in record:
-        return {field: record[field] for field in IMAGE_FIELDS if field in record}
+        return {field: record[field] for field in _KEPT_FIELDS if field in record}
     return record
 
 

@@ -50,7 +50,7 @@ def list_images(
 def _find_entry(
     description: YoloDescription, subset: str, entry: str, findings: Findings
 ) -> list[str]:
-    candidates = list(_guess_places(entry, description.roots))
+    candidates = list(guess_places(entry, description.roots))
     for path in candidates:
         found = [path] if os.path.exists(path) else sorted(glob.glob(path))
         if not found:
@@ -67,7 +67,7 @@ def _find_entry(
     )
 
 
-def _guess_places(entry: str, roots: Sequence[str]) -> Iterator[str]:
+def guess_places(entry: str, roots: Sequence[str]) -> Iterator[str]:
     """Yields where a path may lead: as written, then by its last parts."""
     entry = entry.replace("\\", "/")
     for root in roots:
@@ -109,12 +109,12 @@ def _read_list(path: str, roots: Sequence[str], findings: Findings) -> list[str]
             findings.add(path, f"line {number}", "", message)
             continue
         # The place that was right for the last line mostly is for this one.
-        likely = islice(_guess_places(line, roots), last, last + 1)
-        places = chain(likely, _guess_places(line, roots))
-        first = next(_guess_places(line, roots))
+        likely = islice(guess_places(line, roots), last, last + 1)
+        places = chain(likely, guess_places(line, roots))
+        first = next(guess_places(line, roots))
         found = next(filter(os.path.isfile, places), first)
         if found != first:
-            last = list(_guess_places(line, roots)).index(found)
+            last = list(guess_places(line, roots)).index(found)
         if found != first and last >= len(roots):
             moved.append(line)
         images.append(found)

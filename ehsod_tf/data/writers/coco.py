@@ -6,6 +6,7 @@ import tempfile
 
 import numpy as np
 
+from ehsod_tf.data.columns import leave_out_machine_boxes
 from ehsod_tf.data.image_files import find_path_fault
 from ehsod_tf.data.problems import Findings
 from ehsod_tf.structures import (
@@ -30,7 +31,8 @@ def write_coco(
     columns, except these: `image_names` become file names relative to `image_dir`; a
     corner of a box may differ in its last bit, since COCO stores widths; images of
     which nothing at all is known are left out by the reader. Difficult objects become
-    crowds.
+    crowds. The boxes of a detector are left out, as nothing would tell them from
+    people's.
 
     Args:
         image_set: the images.
@@ -44,11 +46,22 @@ def write_coco(
     Raises:
         DataError: an image lies outside of `image_dir`.
     """
+    image_set = leave_out_machine_boxes(image_set)
     if image_dir is None:
-        folders = {os.path.dirname(os.path.abspath(path)) for path in image_set.paths}
-        image_dir = os.path.commonpath(folders)
+        image_dir = find_image_dir(image_set)
     image_dir = os.path.abspath(image_dir)
-    content = make_content(image_set, image_dir)
+    write_json(path, make_content(image_set, image_dir))
+    return image_dir
+
+
+def find_image_dir(image_set: ImageSet) -> str:
+    """The innermost folder that holds all the images, at any depth."""
+    folders = {os.path.dirname(os.path.abspath(path)) for path in image_set.paths}
+    return os.path.commonpath(folders)
+
+
+def write_json(path: str | os.PathLike, content: object) -> None:
+    """Writes a file that appears, or is replaced, once it is complete."""
     folder = os.path.dirname(os.path.abspath(path))
     os.makedirs(folder, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
@@ -56,7 +69,6 @@ def write_coco(
         with open(part, "w", encoding="utf-8") as file:
             json.dump(content, file)
         os.replace(part, path)
-    return image_dir
 
 
 def make_content(image_set: ImageSet, image_dir: str) -> dict[str, list]:

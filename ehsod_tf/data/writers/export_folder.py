@@ -4,7 +4,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -115,7 +115,29 @@ def select_expressible(
             "has another image's name but for its ending; {} would mix their boxes"
         )
         checks.append((shared, "name", message))
-    is_held = np.ones(len(weak), bool)
+    return leave_out_inexpressible(image_set, form, checks, findings=findings)
+
+
+@collects_or_raises
+def leave_out_inexpressible(
+    image_set: ImageSet,
+    form: str,
+    checks: Iterable[tuple[np.ndarray, str, str]],
+    *,
+    findings: Findings,
+) -> ImageSet:
+    """Returns the images that pass all checks.
+
+    Args:
+        image_set: the images.
+        form: name of the form, for which "{}" stands in messages.
+        checks: ([I] bool of the images at fault, field, message).
+        findings: as of `select_expressible`.
+
+    Raises:
+        DataError: as of `select_expressible`.
+    """
+    is_held = np.ones(len(image_set.paths), bool)
     for mask, field, message in checks:
         for row in np.flatnonzero(mask & is_held):
             findings.add(

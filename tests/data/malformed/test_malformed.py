@@ -18,6 +18,7 @@ from malformed import (
     label_studio_cases,
     labelme_cases,
     leakage_cases,
+    open_images_cases,
     roboflow_cases,
     split_cases,
     voc_cases,
@@ -42,6 +43,7 @@ CASES = [
         image_cases,
         split_cases,
         leakage_cases,
+        open_images_cases,
     )
     for case in source.CASES
 ]
