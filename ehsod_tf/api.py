@@ -1,15 +1,21 @@
 """What the commands do, as functions: no exit status, no message, named errors."""
 
 import os
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
 
-from ehsod_tf import training
+import tensorflow as tf
+
+from ehsod_tf import data, training
 from ehsod_tf.config import (
     find_config,
     format_operative_config,
     load_config,
     load_run_config,
 )
+from ehsod_tf.errors import ConfigError
+from ehsod_tf.runs.folder_config import format_folder_config
+from ehsod_tf.runs.recipe import Recipe, choose_recipe
 from ehsod_tf.runs.settings import Experiment
 from ehsod_tf.runs.training import train_run
 
@@ -21,6 +27,8 @@ def train(
     data_dir: str | os.PathLike | None = None,
     bindings: Sequence[str] = (),
     skip_bad: bool = False,
+    choices: data.FolderChoices | None = None,
+    backbone: str | None = None,
     strategy: str = "auto",
     cross_device_ops: str = "auto",
     verbosity: str = "normal",
@@ -30,11 +38,14 @@ def train(
     A run that was stopped goes on when this is called again.
 
     Args:
-        config: a `.gin` file, or the name of one of ours, such as "quickstart".
+        config: a `.gin` file, or the name of one of ours, such as "quickstart"; or a
+            folder of images and annotations, for which a config is written into the
+            run folder, see `write_folder_config`.
         model_dir: the run folder; ``runs/<name of the config>`` by default.
         data_dir: sets the config's DATA_DIR.
         bindings: further gin lines, such as ``"EPOCHS = 3"``.
         skip_bad: leave out images that something is wrong with, and list them.
+        choices, backbone: of a folder, see `write_folder_config`.
         strategy, cross_device_ops: see `training.create_strategy`.
         verbosity: "quiet" (warnings and final figures), "normal", or "debug" (every
             class, every loss term).
@@ -47,8 +58,14 @@ def train(
         Interrupted: a signal came; the run has been saved.
     """
     distribution = training.create_strategy(strategy, cross_device_ops)
-    experiment = load_experiment(config, bindings, data_dir, skip_bad)
     model_dir = os.fspath(model_dir or choose_model_dir(config))
+    if os.path.isdir(config):
+        path = os.path.join(model_dir, "folder.gin")
+        config = write_folder_config(
+            config, path, choices=choices, backbone=backbone, bindings=bindings
+        )
+        print(f"{path}: the config that does this, to be kept and edited", flush=True)
+    experiment = load_experiment(config, bindings, data_dir, skip_bad)
     return train_run(
         experiment, model_dir, format_operative_config, distribution, verbosity
     )
@@ -56,8 +73,74 @@ def train(
 
 def choose_model_dir(config: str | os.PathLike) -> str:
     """The run folder of a config for which none was named."""
-    stem = os.path.splitext(os.path.basename(os.fspath(config)))[0]
+    name = os.path.basename(os.path.abspath(config))
+    stem = name if os.path.isdir(config) else os.path.splitext(name)[0]
     return os.path.join("runs", stem)
+
+
+def write_folder_config(
+    folder: str | os.PathLike,
+    path: str | os.PathLike,
+    *,
+    choices: data.FolderChoices | None = None,
+    backbone: str | None = None,
+    bindings: Sequence[str] = (),
+    echo: Callable[[str], None] = print,
+) -> str:
+    """Looks at a folder and writes the config that reads it and trains on it.
+
+    Args:
+        folder: images and annotations, in any forms that are recognised.
+        path: of the config. It is never overwritten by another one.
+        choices: answers to what the folder leaves open.
+        backbone: see `runs.recipe.choose_recipe`.
+        bindings: further gin lines, which the config will hold too.
+        echo: is given what was recognised and decided.
+
+    Returns:
+        `path`.
+
+    Raises:
+        ConfigError: the folder can be read in several ways, or `path` holds another
+            config.
+        DataError: the folder holds nothing to train on.
+    """
+    path = os.fspath(path)
+    survey = data.survey_folder(folder)
+    echo(data.format_survey(survey))
+    plan = data.plan_folder(survey, choices or data.FolderChoices())
+    recipe = choose_recipe(
+        _read_planned(plan),
+        has_gpu=bool(tf.config.list_physical_devices("GPU")),
+        backbone=backbone,
+    )
+    for remark in (*plan.remarks, *recipe.reasons):
+        echo(f"  {remark}")
+    _keep_text(path, format_folder_config(plan, recipe, bindings, path))
+    return path
+
+
+def _read_planned(plan: data.FolderPlan):
+    """The training set of a plan; what is wrong in it, a run will say."""
+    with tempfile.TemporaryDirectory() as temporary:
+        path = os.path.join(temporary, "folder.gin")
+        _keep_text(path, format_folder_config(plan, Recipe({}, [], {}, [])))
+        return load_config(path).read_training_set(findings=data.Findings())
+
+
+def _keep_text(path: str, text: str) -> None:
+    """Writes a text to a file that does not exist yet, or holds it already."""
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            if file.read() == text:
+                return
+        raise ConfigError(
+            f"{path}: differs from what the folder gives now; go on from it with "
+            f"'ehsod train --config {path}', or choose another place"
+        )
+    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 def load_experiment(

@@ -134,7 +134,7 @@ def test_split_needs_one_way_to_choose(scenes, capsys):
 
 
 def test_a_source_is_needed(capsys):
-    assert "--config or by one or more of" in fail(capsys, "inspect")
+    assert "--config, or by one or more of" in fail(capsys, "inspect")
     assert "need --images" in fail(capsys, "inspect", "--coco=boxes.json")
 
 

@@ -104,6 +104,10 @@ def convert(
             return
         image_set = _read_sound(source, skip_bad, split_file)
         number = len(image_set.image_names)
+        if image_set.machine_boxed is not None:
+            num_left_out = int(image_set.machine_boxed.sum())
+            print(f"note: a detector's boxes on {num_left_out} images are not written")
+            image_set = data.leave_out_machine_boxes(image_set)
         if to == "coco":
             data.write_coco(image_set, output)
         elif to == "tfrecord":

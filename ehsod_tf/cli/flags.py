@@ -2,7 +2,8 @@
 
 import argparse
 
-from ehsod_tf.cli.sources import EXPORTS, add_source_arguments
+from ehsod_tf.cli.folder_flags import add_folder_arguments
+from ehsod_tf.cli.sources import WRITTEN, add_source_arguments
 
 Parser = argparse.ArgumentParser
 
@@ -44,7 +45,7 @@ def add_convert(parser: Parser) -> None:
     add_source_arguments(parser)
     parser.add_argument(
         "--to",
-        choices=("coco", "tfrecord", *EXPORTS, "predictions"),
+        choices=(*WRITTEN, "predictions"),
         required=True,
         help="a form, or predictions: a machine's boxes in Label Studio's JSON",
     )
@@ -55,8 +56,12 @@ def add_convert(parser: Parser) -> None:
 
 
 def add_train(parser: Parser) -> None:
-    parser.add_argument(
-        "--config", required=True, help="a .gin file, or a name such as quickstart"
+    parser.add_argument("--config", help="a .gin file, or a name such as quickstart")
+    add_folder_arguments(
+        parser.add_argument_group(
+            "a folder in place of a config",
+            "its forms are recognised, and a config is written into the run folder",
+        )
     )
     parser.add_argument("--model_dir", help="run folder; default: runs/<config name>")
     _add_overrides(parser)

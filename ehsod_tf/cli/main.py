@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ehsod_tf.cli import data_sets, flags, machine, runs
+from ehsod_tf.cli.folder_flags import FolderFlags, take_folder_flags
 from ehsod_tf.cli.predict import predict
 from ehsod_tf.cli.sources import Source, pop_source
 
@@ -36,7 +37,7 @@ GROUPS: dict[str, dict[str, Verb]] = {
     "look at a data set": {
         "inspect": Verb(
             "say what is in a data set and what is wrong with it",
-            "ehsod inspect --coco boxes.json --images photos",
+            "ehsod inspect datasets/mine",
             data_sets.inspect,
             flags.add_inspect,
         ),
@@ -57,7 +58,7 @@ GROUPS: dict[str, dict[str, Verb]] = {
     "train": {
         "train": Verb(
             "train a detector, or go on with a run that was stopped",
-            "ehsod train --config quickstart",
+            "ehsod train --config quickstart, or: ehsod train datasets/mine",
             runs.train,
             flags.add_train,
         ),
@@ -142,6 +143,11 @@ def _run(parser, arguments):
     values.pop("verb", None)
     if set(Source._fields) <= set(values):
         values["source"] = pop_source(values)
+    elif set(FolderFlags._fields) <= set(values):
+        folder = take_folder_flags(values)
+        for name in FolderFlags._fields:
+            del values[name]
+        values["folder"] = folder
     command(**values)
 
 

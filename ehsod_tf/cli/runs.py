@@ -4,13 +4,15 @@ import os
 import sys
 from collections.abc import Sequence
 
+from ehsod_tf.cli.folder_flags import FolderFlags, announce_config, write_config
 from ehsod_tf.cli.session import report_user_errors
 
 REPORT_CONTENT = "what was learnt, from what, and where it fails"
 
 
 def train(
-    config: str,
+    folder: FolderFlags,
+    config: str | None = None,
     gin_bindings: Sequence[str] = (),
     model_dir: str | None = None,
     data_dir: str | None = None,
@@ -22,9 +24,10 @@ def train(
     """Trains, evaluates, exports and reports into the run folder.
 
     Args:
+        folder: images and annotations, and how to read them, in place of a config.
         config: a `.gin` file.
         gin_bindings: further gin lines.
-        model_dir: the run folder; ``runs/<name of the config>`` by default.
+        model_dir: the run folder; ``runs/<name of the config or folder>`` by default.
         data_dir: sets the config's DATA_DIR.
         skip_bad: sets ``Experiment.skip_bad``.
         strategy, cross_device_ops: see `training.create_strategy`.
@@ -32,8 +35,15 @@ def train(
     """
     with report_user_errors(verbosity=verbosity):
         from ehsod_tf import api, training
+        from ehsod_tf.errors import ConfigError
 
-        model_dir = model_dir or api.choose_model_dir(config)
+        if bool(folder.folder) == bool(config):
+            raise ConfigError("name what to train on by either a folder or --config")
+        model_dir = model_dir or api.choose_model_dir(config or folder.folder)
+        if not config:
+            path = os.path.join(model_dir, "folder.gin")
+            config = write_config(folder, path, gin_bindings)
+            announce_config(config)
         try:
             figures = api.train(
                 config,

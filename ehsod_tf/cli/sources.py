@@ -1,12 +1,24 @@
 """Which data set a command is about: a config's, or files named on the command line."""
 
 import argparse
+import contextlib
 import os
+import tempfile
+from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
+from ehsod_tf.cli.folder_flags import (
+    FolderFlags,
+    add_folder_arguments,
+    announce_config,
+    take_folder_flags,
+    write_config,
+)
+
 # What labelling tools write, and `convert` too.
 EXPORTS = ("yolo", "roboflow", "voc_xml", "cvat", "label_studio", "labelme")
+WRITTEN = ("coco", "tfrecord", *EXPORTS, "open_images", "lvis")
 _FORMS = ("coco", "voc", "csv", "folders", "tfrecords", *EXPORTS)
 
 
@@ -35,13 +47,17 @@ class Source(NamedTuple):
     unlisted: str
     occluded: str
     boxed: str
+    folder: FolderFlags
 
 
 def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags that `pop_source` takes out again."""
     group = parser.add_argument_group(
-        "the data set", "a config's, or files of one or several forms together"
+        "the data set",
+        "a folder, whose forms are recognised; a config's; or files of one or several "
+        "forms together",
     )
+    add_folder_arguments(group)
     group.add_argument("--config", help="a .gin file")
     group.add_argument("--gin_bindings", action="append", default=[])
     group.add_argument("--data_dir", help="sets the config's DATA_DIR")
@@ -62,54 +78,32 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
         ("labelme", "a folder of LabelMe's JSON files; --images to unpack images to"),
     ):
         group.add_argument(f"--{form}", action="append", default=[], help=what)
-    group.add_argument("--images", help="the folder that file names are relative to")
     group.add_argument(
         "--list",
         help="which part: a devkit's list, trainval by default; train, val or test of "
         "YOLO or Roboflow, train by default",
     )
-    group.add_argument("--classes", help="names, with commas; default: all")
-    group.add_argument(
-        "--unannotated",
-        choices=("leave_out", "empty"),
-        default="leave_out",
-        help="what images without any annotation are",
-    )
-    group.add_argument(
-        "--unlisted",
-        choices=("absent", "unknown"),
-        default="absent",
-        help="what classes are that an image's label list does not name",
-    )
-    group.add_argument(
-        "--occluded",
-        choices=("objects", "ignored"),
-        default="objects",
-        help="what CVAT's objects are that are marked as partly hidden",
-    )
-    group.add_argument(
-        "--boxed",
-        default="all",
-        help="'in part' if not every object of a boxed image has a box; or the "
-        "classes that are boxed completely, with commas",
-    )
 
 
 def pop_source(arguments: dict) -> Source:
     """Takes the flags of the data set out of the parsed arguments."""
-    return Source(**{name: arguments.pop(name) for name in Source._fields})
+    folder = take_folder_flags(arguments)
+    values = {name: arguments[name] for name in Source._fields}
+    for name in {*Source._fields, *FolderFlags._fields}:
+        del arguments[name]
+    return Source(**values | {"folder": folder})
 
 
 def names_data_set(source: Source) -> bool:
     """Whether the flags name any data set."""
-    return bool(source.config) or _has_files(source)
+    return bool(source.folder.folder) or bool(source.config) or _has_files(source)
 
 
 def read_source(source: Source, findings, *, check: bool = True):
     """Reads and checks the data set that the flags name.
 
     Args:
-        source: a config, or at least one file or folder.
+        source: a folder, a config, or at least one file.
         findings: takes the problems and notes.
         check: False leaves the image files alone.
 
@@ -123,20 +117,20 @@ def read_source(source: Source, findings, *, check: bool = True):
     from ehsod_tf import data
     from ehsod_tf.errors import ConfigError
 
-    has_files, png_bits = _has_files(source), {}
-    if bool(source.config) == has_files:
+    ways = [bool(source.folder.folder), bool(source.config), _has_files(source)]
+    if sum(ways) != 1:
         raise ConfigError(
-            "name the data set either by --config or by one or more of "
+            "name the data set by a folder, by --config, or by one or more of "
             + ", ".join(f"--{form}" for form in _FORMS)
         )
-    if has_files:
+    png_bits = {}
+    if _has_files(source):
         image_set = _read_files(source, findings)
     else:
         from ehsod_tf.api import load_experiment
 
-        experiment = load_experiment(
-            source.config, source.gin_bindings, source.data_dir
-        )
+        with _locate_config(source) as config:
+            experiment = load_experiment(config, source.gin_bindings, source.data_dir)
         image_set = getattr(experiment, f"read_{source.subset}_set")(findings=findings)
         png_bits = {"png_bits": experiment.png_bits}
     return (
@@ -144,12 +138,26 @@ def read_source(source: Source, findings, *, check: bool = True):
     )
 
 
+@contextlib.contextmanager
+def _locate_config(source: Source) -> Iterator[str]:
+    """The config of a source; of a folder, the one that is written for it."""
+    if source.config:
+        yield source.config
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        path = os.path.join(temporary, "folder.gin")
+        path = write_config(source.folder, path, source.gin_bindings)
+        if source.folder.write_config:
+            announce_config(path)
+        yield path
+
+
 def describe_source(source: Source) -> str:
     """The data set's name for people: its config or its files."""
-    paths = [source.config] if source.config else []
+    paths = [path for path in (source.folder.folder, source.config) if path]
     paths += [path for form in _FORMS for path in getattr(source, form)]
     names = [os.path.basename(os.path.normpath(path)) for path in paths]
-    if source.config:
+    if source.folder.folder or source.config:
         names.append(f"{source.subset} set")
     elif source.voc or source.yolo or source.roboflow:
         names.append(source.list or ("trainval" if source.voc else "train"))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import gin
 
 from ehsod_tf import data, errors, modeling, training
-from ehsod_tf.config import export_readers, readers
+from ehsod_tf.config import export_readers, further_readers, readers
 from ehsod_tf.errors import ConfigError, EhsodError
 from ehsod_tf.runs.settings import Experiment
 
@@ -123,8 +123,10 @@ for _target in (
     modeling.build_model,
     *readers.READERS,
     *export_readers.READERS,
+    *further_readers.READERS,
     data.Augmentation,
     data.read_mixture,
+    data.read_part,
     modeling.build_hub_backbone,
     modeling.build_keras_cv_backbone,
     modeling.build_resnet,

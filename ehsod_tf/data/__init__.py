@@ -14,7 +14,12 @@ from ehsod_tf.data.checks.leakage import (
     note_shared_images,
 )
 from ehsod_tf.data.checks.validation import validate
-from ehsod_tf.data.columns import align_classes, select_images, spread_any_class
+from ehsod_tf.data.columns import (
+    align_classes,
+    leave_out_machine_boxes,
+    select_images,
+    spread_any_class,
+)
 from ehsod_tf.data.input.batch_plan import count_steps_per_epoch
 from ehsod_tf.data.input.input_errors import explain_input_error, name_unreadable_images
 from ehsod_tf.data.input.pipeline import (
@@ -35,14 +40,20 @@ from ehsod_tf.data.readers.label_csv import read_label_csv
 from ehsod_tf.data.readers.label_studio import read_label_studio
 from ehsod_tf.data.readers.label_studio_predictions import read_predictions
 from ehsod_tf.data.readers.labelme import read_labelme
+from ehsod_tf.data.readers.lvis import read_lvis
+from ehsod_tf.data.readers.machine_boxes import read_machine_boxes
 from ehsod_tf.data.readers.merging import merge_image_sets, read_mixture
+from ehsod_tf.data.readers.open_images import read_open_images
 from ehsod_tf.data.readers.roboflow import read_roboflow
 from ehsod_tf.data.readers.voc import VOC_CLASSES, read_voc
 from ehsod_tf.data.readers.voc_xml import read_voc_xml
 from ehsod_tf.data.readers.yolo import read_yolo
+from ehsod_tf.data.recognition.plan import FolderChoices, FolderPlan, plan_folder
+from ehsod_tf.data.recognition.survey import format_survey, survey_folder
 from ehsod_tf.data.resizing import Resizing
 from ehsod_tf.data.scenes.synthetic import ensure_synthetic_scenes
 from ehsod_tf.data.spelling import suggest
+from ehsod_tf.data.splits.holding_out import read_part
 from ehsod_tf.data.splits.lists import split_from_ids
 from ehsod_tf.data.splits.split import (
     Split,
@@ -61,6 +72,8 @@ from ehsod_tf.data.writers.coco import write_coco
 from ehsod_tf.data.writers.cvat import write_cvat
 from ehsod_tf.data.writers.label_studio import write_label_studio
 from ehsod_tf.data.writers.labelme import write_labelme
+from ehsod_tf.data.writers.lvis import write_lvis
+from ehsod_tf.data.writers.open_images import write_open_images
 from ehsod_tf.data.writers.roboflow import write_roboflow
 from ehsod_tf.data.writers.voc_xml import write_voc_xml
 from ehsod_tf.data.writers.yolo import write_yolo
@@ -70,6 +83,8 @@ __all__ = [
     "VOC_CLASSES",
     "Augmentation",
     "Findings",
+    "FolderChoices",
+    "FolderPlan",
     "Problem",
     "Resizing",
     "Split",
@@ -83,12 +98,15 @@ __all__ = [
     "ensure_synthetic_scenes",
     "explain_input_error",
     "format_split",
+    "format_survey",
     "hide_weak_labels",
+    "leave_out_machine_boxes",
     "leave_out_shared_images",
     "make_split",
     "merge_equal",
     "merge_image_sets",
     "name_unreadable_images",
+    "plan_folder",
     "note_shared_images",
     "raise_problems",
     "read_class_folders",
@@ -97,9 +115,13 @@ __all__ = [
     "read_label_csv",
     "read_label_studio",
     "read_labelme",
-    "read_mixture",
     "read_predictions",
     "read_roboflow",
+    "read_lvis",
+    "read_machine_boxes",
+    "read_mixture",
+    "read_open_images",
+    "read_part",
     "read_split",
     "read_tfrecords",
     "read_voc",
@@ -110,11 +132,14 @@ __all__ = [
     "spread_any_class",
     "suggest",
     "summarize",
+    "survey_folder",
     "validate",
     "write_coco",
     "write_cvat",
     "write_label_studio",
     "write_labelme",
+    "write_lvis",
+    "write_open_images",
     "write_problems",
     "write_roboflow",
     "write_split",

@@ -76,6 +76,13 @@ class Findings:
         if number:
             self.unannotated[source] = self.unannotated.get(source, 0) + number
 
+    def take(self, other: "Findings") -> None:
+        """Adds what `other` found and these do not hold yet."""
+        known = set(self.problems)
+        self.problems += [p for p in other.problems if p not in known]
+        self.notes += [note for note in other.notes if note not in self.notes]
+        self.unannotated = other.unannotated | self.unannotated
+
     def describe_unannotated(self) -> str:
         """Says how many images are left out, a line for each source; "" for none.
 

@@ -80,7 +80,7 @@ def _find_shared(
     """Returns (row in training, path in evaluation) of each shared image."""
     num_training = len(training_set.paths)
     shared, copies = [], []
-    for group in _group_same_files(training_set.paths + evaluation_set.paths):
+    for group in group_same_files(training_set.paths + evaluation_set.paths):
         training_rows = [row for row in group if row < num_training]
         if group[-1] < num_training:
             copies.append(training_rows)
@@ -103,7 +103,7 @@ def _note_copies(
         )
 
 
-def _group_same_files(paths: list[str]) -> list[list[int]]:
+def group_same_files(paths: list[str]) -> list[list[int]]:
     """Returns the rows, ascending, of each group of two or more identical files."""
     groups = [list(range(len(paths)))]
     # Each key costs more than the one before, for fewer files.

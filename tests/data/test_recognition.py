@@ -1,0 +1,499 @@
+"""Folders as people have them: what is recognised, passed over, and asked."""
+
+import json
+
+import export_forms
+import numpy as np
+import pytest
+from PIL import Image
+
+from ehsod_tf import data
+from ehsod_tf.config import export_readers
+from ehsod_tf.data.recognition.json_outline import list_keys
+from ehsod_tf.data.recognition.source import find_common_folder, find_role
+from ehsod_tf.errors import ConfigError, DataError
+
+
+def add_images(folder, names, shade=0):
+    for number, name in enumerate(names):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.full([8, 8, 3], shade + number, np.uint8)
+        Image.fromarray(pixels).save(path)
+
+
+def add_coco(path, names, class_names=("bus", "cat"), **fields):
+    """A COCO JSON of a box on each image, the classes in turns."""
+    content = {
+        "info": {"description": "made up"},
+        "images": [
+            {"id": i, "file_name": name, "width": 8, "height": 8} | fields
+            for i, name in enumerate(names)
+        ],
+        "annotations": [
+            {"id": i, "image_id": i, "category_id": i % 2, "bbox": [1, 1, 4, 4]}
+            for i in range(len(names))
+        ],
+        "categories": [{"id": i, "name": name} for i, name in enumerate(class_names)],
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+
+
+def add_table(path, names):
+    path.write_text("file_name,labels\n" + "".join(f"{n},bus\n" for n in names))
+
+
+def plan(folder, **choices):
+    return data.plan_folder(data.survey_folder(folder), data.FolderChoices(**choices))
+
+
+def ask(folder, **choices):
+    """The question that a folder leads to."""
+    with pytest.raises(ConfigError) as caught:
+        plan(folder, **choices)
+    return str(caught.value)
+
+
+def name_sources(sources):
+    return [source.path for source in sources]
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    """Boxes on some images, labels on others, and what lies about."""
+    add_images(tmp_path / "images", [f"{i}.jpg" for i in range(6)])
+    add_coco(tmp_path / "boxes.json", ["0.jpg", "1.jpg", "2.jpg"])
+    add_table(tmp_path / "labels.csv", ["3.jpg", "4.jpg"])
+    return tmp_path
+
+
+def test_boxes_and_labels_become_a_mixture(mixed):
+    found = plan(mixed)
+    assert name_sources(found.training) == ["boxes.json", "labels.csv"]
+    assert [s.arguments["image_dir"] for s in found.training] == ["images"] * 2
+    assert found.validation == () and found.held_out == 20.0
+    text = data.format_survey(data.survey_folder(mixed))
+    assert "boxes.json: COCO instances, 2 classes (bus, cat), 6 images in imag" in text
+    assert "labels.csv: table of image labels" in text
+    assert any("20 percent of the boxed" in remark for remark in found.remarks)
+
+
+def test_what_lies_about_is_counted(mixed):
+    for name in (
+        *(".DS_Store", "images/Thumbs.db", "images/._0.jpg", "README.md"),
+        *("__MACOSX/images/._0.jpg", "export.zip", "labels.cache", "license.txt"),
+        *("notes.docx", "runs/a/owner.json", "runs/a/saved.npz", "x.bin"),
+        *(".ipynb_checkpoints/0.jpg", "settings.json", "other.csv", "page.xml"),
+    ):
+        path = mixed / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x,y\n")
+    (mixed / "more").symlink_to(mixed / "images")
+    (mixed / "loop").symlink_to(mixed)
+    found = data.survey_folder(mixed)
+    assert name_sources(found.sources) == ["boxes.json", "labels.csv"]
+    assert len(found.index.images) == 6
+    assert {reason: len(paths) for reason, paths in found.passed_over.items()} == {
+        "hidden, or the system's own": 5,
+        "texts about the data": 3,
+        "archives": 1,
+        "caches and leftovers": 1,
+        "run folders": 1,
+        "of no form that is known": 1,
+        "links to folders that are listed already": 2,
+        "not JSON": 1,
+        "tables of no form that is known": 1,
+        "XML of no form that is known": 1,
+    }
+
+
+def test_a_link_to_images_elsewhere_is_followed(tmp_path):
+    add_images(tmp_path / "far", ["a.jpg", "b.jpg"])
+    add_coco(tmp_path / "mine/boxes.json", ["a.jpg", "b.jpg"])
+    (tmp_path / "mine/images").symlink_to(tmp_path / "far")
+    (source,) = plan(tmp_path / "mine").training
+    assert source.image_dirs == ("images/",)
+
+
+def test_roboflow_has_its_own_validation_set(tmp_path):
+    for part in ("train", "valid", "test"):
+        add_images(tmp_path / part, ["a_jpg.rf.1.jpg"])
+        add_coco(tmp_path / part / "_annotations.coco.json", ["a_jpg.rf.1.jpg"])
+    found = plan(tmp_path)
+    assert name_sources(found.training) == ["train/_annotations.coco.json"]
+    assert name_sources(found.validation) == ["valid/_annotations.coco.json"]
+    assert found.held_out is None
+    assert any(
+        "test/_annotations.coco.json is not used: it is for test" in remark
+        for remark in found.remarks
+    )
+    text = data.format_survey(data.survey_folder(tmp_path))
+    assert "train/_annotations.coco.json: Roboflow COCO, 2 categories" in text
+
+
+def test_the_test_set_validates_where_there_is_no_other(tmp_path):
+    for part in ("train", "test"):
+        add_images(tmp_path / part, ["0.jpg"])
+        add_coco(tmp_path / f"annotations/instances_{part}2017.json", ["0.jpg"])
+    found = plan(tmp_path)
+    # Both folders hold a 0.jpg; the names of the annotations decide.
+    assert found.training[0].image_dirs == ("train/",)
+    assert found.validation[0].image_dirs == ("test/",)
+    assert any("as there is no validation set" in r for r in found.remarks)
+    assert plan(tmp_path, hold_out=10.0).held_out == 10.0
+
+
+def test_the_nearest_folder_is_meant(tmp_path):
+    for place in ("one", "two"):
+        add_images(tmp_path / place / "images", ["0.jpg"], shade=ord(place[0]))
+        add_coco(tmp_path / place / "boxes.json", ["0.jpg"])
+    found = plan(tmp_path)
+    assert [s.image_dirs for s in found.training] == [
+        ("one/images/",),
+        ("two/images/",),
+    ]
+
+
+def test_images_in_several_folders_of_one_list(tmp_path):
+    names = ["a/0.jpg", "b/0.jpg", "c/d/1.jpg"]
+    add_images(tmp_path / "pictures", names)
+    add_coco(tmp_path / "boxes.json", names)
+    (source,) = plan(tmp_path).training
+    assert source.arguments["image_dir"] == "pictures"
+
+
+def test_two_folders_of_the_same_names_are_a_question(mixed, tmp_path):
+    add_images(mixed / "small", [f"{i}.jpg" for i in range(6)])
+    message = ask(mixed)
+    assert "--images images/ or --images small/" in message
+    for answer in ("small", str(mixed / "small"), "small/"):
+        found = plan(mixed, images=answer)
+        assert found.training[0].arguments["image_dir"] == "small"
+
+
+def test_images_that_are_nowhere_are_a_question(mixed, tmp_path_factory):
+    (mixed / "images").rename(mixed / "gone")
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (mixed / "gone").rename(elsewhere / "images")
+    assert "none of the images that boxes.json names was found" in ask(mixed)
+    found = plan(mixed, images=str(elsewhere / "images"))
+    assert found.training[0].arguments["image_dir"] == str(elsewhere / "images")
+
+
+def test_two_exports_of_one_set_are_a_question(tmp_path):
+    names = [f"{i}.jpg" for i in range(5)]
+    for place in ("export_1", "export_2"):
+        add_images(tmp_path / place, names)
+        add_coco(tmp_path / place / "boxes.json", names)
+    message = ask(tmp_path)
+    assert "--use export_1/boxes.json or --use export_2/boxes.json" in message
+    found = plan(tmp_path, use=("export_2/boxes.json",))
+    assert name_sources(found.training) == ["export_2/boxes.json"]
+    found = plan(tmp_path, use=("export_2/boxes.json", "export_1/boxes.json"))
+    assert len(found.training) == 2
+
+
+def test_two_annotations_of_one_folder_are_a_question(mixed):
+    add_coco(mixed / "boxes_v2.json", ["0.jpg", "1.jpg"])
+    assert "boxes.json (COCO instances) and boxes_v2.json" in ask(mixed)
+
+
+def test_a_source_that_is_not_there_is_named(mixed):
+    assert "--use boxs.json: no source of this path" in ask(mixed, use=("boxs.json",))
+    message = ask(mixed, validation="val.json")
+    assert "--validation val.json: no source of this path" in message
+    assert "labels alone" in ask(mixed, validation="labels.csv")
+    message = ask(mixed, validation="boxes.json", hold_out=10.0)
+    assert "either --validation or --hold_out" in message
+
+
+def test_validation_is_chosen_by_a_flag(mixed):
+    add_coco(mixed / "reviewed.json", ["5.jpg"])
+    found = plan(mixed, validation="reviewed.json")
+    assert name_sources(found.validation) == ["reviewed.json"]
+    assert name_sources(found.training) == ["boxes.json", "labels.csv"]
+
+
+def test_class_folders(tmp_path):
+    for part in ("train", "val"):
+        for name in ("train", "bus"):
+            add_images(tmp_path / part / name, [f"{part}.jpg"])
+    found = data.survey_folder(tmp_path)
+    assert name_sources(found.sources) == ["train/", "val/"]
+    assert found.sources[0].class_names == ("bus", "train")
+    remarks = plan(tmp_path).remarks
+    assert any("val/ is not used: an evaluation needs boxes" in r for r in remarks)
+
+
+def test_class_folders_beside_boxes(mixed):
+    add_images(mixed / "more/bus", ["x.jpg"])
+    add_images(mixed / "more/cat", ["y.jpg"])
+    found = plan(mixed)
+    assert name_sources(found.training)[0] == "boxes.json"
+    assert "more/" in name_sources(found.training)
+    add_images(mixed / "more/camera_2", ["z.jpg"])
+    message = ask(mixed)
+    assert "the folders in more/ may be classes (bus, camera_2, cat)" in message
+    assert "--use boxes.json --use labels.csv" in message
+    found = plan(mixed, use=("boxes.json", "labels.csv"))
+    assert len(found.training) == 2
+
+
+def test_open_images_by_its_tables(tmp_path):
+    ids = [f"{number:016x}" for number in range(3)]
+    for part in ("train", "validation"):
+        add_images(tmp_path / part, [f"{image_id}.jpg" for image_id in ids])
+        header = "ImageID,Source,LabelName,Confidence"
+        rows = "".join(f"{image_id},x,/m/1,1\n" for image_id in ids)
+        for name in ("human-imagelabels", "machine-imagelabels"):
+            (tmp_path / f"{part}-annotations-{name}.csv").write_text(
+                f"{header}\n{rows}"
+            )
+        # Of other images than the first ones here.
+        (tmp_path / f"{part}-annotations-bbox.csv").write_text(
+            f"{header},XMin,XMax,YMin,YMax\n{'f' * 16},x,/m/1,1,0,1,0,1\n"
+        )
+    (tmp_path / "class-descriptions-boxable.csv").write_text("/m/1,Cat\n/m/2,Dog\n")
+    hierarchy = {"LabelName": "/m/0", "Subcategory": [{"LabelName": "/m/1"}]}
+    (tmp_path / "hierarchy.json").write_text(json.dumps(hierarchy))
+    survey = data.survey_folder(tmp_path)
+    assert {r: len(p) for r, p in survey.passed_over.items()} == {
+        "labels of a machine": 2
+    }
+    found = data.plan_folder(survey, data.FolderChoices())
+    assert found.training[0].arguments == {
+        "boxes_csv": "train-annotations-bbox.csv",
+        "labels_csv": "train-annotations-human-imagelabels.csv",
+        "classes_csv": "class-descriptions-boxable.csv",
+        "hierarchy_json": "hierarchy.json",
+        "image_dir": "train",
+    }
+    assert found.validation[0].arguments["image_dir"] == "validation"
+
+
+def test_a_detectors_boxes_are_taken_only_if_a_flag_says_so(mixed):
+    result = {"image_id": 1, "category_id": 1, "bbox": [0, 0, 1, 1], "score": 0.5}
+    (mixed / "machine.json").write_text(json.dumps([result]))
+    found = plan(mixed)
+    assert found.machine_boxes is None
+    assert any("machine.json is not used: scored boxes are" in r for r in found.remarks)
+    found = plan(mixed, machine_boxes="machine.json")
+    assert found.machine_boxes == "machine.json"
+    message = ask(mixed, machine_boxes="boxes.json")
+    assert "--machine_boxes boxes.json: no scored boxes" in message
+
+
+def test_images_without_annotation_are_passed_over(mixed):
+    add_images(mixed / "unlabelled", ["x.jpg", "y.jpg"])
+    found = data.survey_folder(mixed)
+    assert found.passed_over == {
+        "images that no source has": ["unlabelled/x.jpg", "unlabelled/y.jpg"]
+    }
+
+
+def test_a_devkit_by_its_lists(tmp_path):
+    devkit = tmp_path / "VOCdevkit/VOC2007"
+    add_images(devkit / "JPEGImages", ["000001.jpg", "000002.jpg"])
+    add_images(devkit / "SegmentationClass", ["000001.png"])
+    lists = devkit / "ImageSets/Main"
+    lists.mkdir(parents=True)
+    (devkit / "Annotations").mkdir()
+    (devkit / "Annotations/000001.xml").write_text("<annotation/>")
+    for name in ("train", "val", "trainval", "test"):
+        (lists / f"{name}.txt").write_text("000001\n")
+    (lists / "cat_train.txt").write_text("000001 -1\n000002  1\n")
+    survey = data.survey_folder(tmp_path)
+    assert {r: len(p) for r, p in survey.passed_over.items()} == {
+        "lists of single classes": 1
+    }
+    found = plan(tmp_path)
+    assert found.training[0].arguments == {
+        "devkit": "VOCdevkit/VOC2007",
+        "image_set": "train",
+    }
+    assert found.validation[0].arguments["image_set"] == "val"
+    assert any("trainval.txt is not used: it joins" in r for r in found.remarks)
+    for name in ("train", "val"):
+        (lists / f"{name}.txt").unlink()
+    found = plan(tmp_path)
+    assert found.training[0].arguments["image_set"] == "trainval"
+    assert found.validation[0].arguments["image_set"] == "test"
+
+
+def test_records_need_a_place_for_their_images(tmp_path):
+    for number in range(3):
+        (tmp_path / f"records-0000{number}-of-00003").write_bytes(b"")
+    assert "are to be unpacked, with --images" in ask(tmp_path)
+    (source,) = plan(tmp_path, images=str(tmp_path / "images")).training
+    assert source.arguments == {"pattern": "records-*", "image_dir": "images"}
+
+
+def test_json_files_by_their_keys(tmp_path):
+    result = {"image_id": 1, "category_id": 1, "bbox": [0, 0, 1, 1], "score": 0.5}
+    (tmp_path / "results.json").write_text(json.dumps([result]))
+    split = {"seed": 0, "percent": 10.0, "strong_image_ids": [1]}
+    (tmp_path / "split.json").write_text(json.dumps(split))
+    captions = {
+        "images": [{"id": 1, "file_name": "0.jpg"}],
+        "annotations": [{"id": 1, "image_id": 1, "caption": "a cat"}],
+    }
+    (tmp_path / "captions.json").write_text(json.dumps(captions))
+    (tmp_path / "empty.json").write_text("")
+    found = data.survey_folder(tmp_path).passed_over
+    assert {reason: len(paths) for reason, paths in found.items()} == {
+        "scored boxes (COCO results)": 1,
+        "a split of ehsod": 1,
+        "COCO captions": 1,
+        "not JSON": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("write", "reader", "path"),
+    [
+        (export_forms.write_yolo, "read_yolo", "data.yaml:train"),
+        (export_forms.write_roboflow, "read_roboflow", "train/_annotations.coco.json"),
+        (export_forms.write_voc_xml, "read_voc_xml", "./"),
+        (export_forms.write_cvat, "read_cvat", "annotations.xml"),
+        (export_forms.write_label_studio, "read_label_studio", "tasks.json"),
+        (export_forms.write_labelme, "read_labelme", "./"),
+    ],
+)
+def test_exports_of_tools(write, reader, path, tmp_path):
+    """Each is recognised, and read as it was recognised."""
+    write(tmp_path)
+    survey = data.survey_folder(tmp_path)
+    found = data.plan_folder(survey, data.FolderChoices())
+    assert not survey.passed_over
+    (source,) = found.training
+    assert (source.reader, source.path) == (reader, path)
+    findings = data.Findings()
+    read = getattr(export_readers, reader)
+    image_set = read(str(tmp_path), **source.arguments, findings=findings)
+    assert not findings.problems
+    assert len(image_set.paths) == len(export_forms.SIZES)
+    below = source.image_dirs[0]
+    assert all(p.startswith(str(tmp_path / below)) for p in image_set.paths)
+
+
+def test_labelme_and_label_studio(tmp_path):
+    names = [f"{i}.jpg" for i in range(30)]
+    add_images(tmp_path / "one", names)
+    add_images(tmp_path / "two/media", [f"b{name}" for name in names])
+    for i in range(30):
+        shape = {"label": "cat", "points": [[1, 1], [4, 4]]}
+        content = {"version": "5", "shapes": [shape], "imagePath": f"{i}.jpg"}
+        (tmp_path / "one" / f"{i}.json").write_text(json.dumps(content))
+    tasks = [
+        {
+            "id": i,
+            "annotations": [{"result": [{"type": "rectanglelabels"}]}],
+            "data": {"image": f"/data/upload/1/0123abcd-b{i}.jpg"},
+        }
+        for i in range(30)
+    ]
+    (tmp_path / "two/tasks.json").write_text(json.dumps(tasks))
+    survey = data.survey_folder(tmp_path)
+    assert not survey.passed_over
+    found = data.plan_folder(survey, data.FolderChoices())
+    assert [(s.reader, s.arguments) for s in found.training] == [
+        ("read_labelme", {"folder": "one"}),
+        (
+            "read_label_studio",
+            {"json_file": "two/tasks.json", "image_dir": "two/media"},
+        ),
+    ]
+
+
+def test_xml_files_by_part(tmp_path):
+    for part in ("train", "valid"):
+        for folder in ("a", "b"):
+            add_images(tmp_path / part / folder / "images", ["0.jpg"])
+            annotations = tmp_path / part / folder / "annotations"
+            annotations.mkdir()
+            (annotations / "0.xml").write_text("<annotation></annotation>")
+    found = plan(tmp_path)
+    assert name_sources(found.training) == ["train/"]
+    assert name_sources(found.validation) == ["valid/"]
+
+
+def test_one_set_as_yolo_and_as_coco_is_a_question(tmp_path):
+    export_forms.write_yolo(tmp_path)
+    names = [
+        p.relative_to(tmp_path / "images").as_posix()
+        for p in sorted((tmp_path / "images").rglob("*.*"))
+    ]
+    add_coco(tmp_path / "annotations.json", names)
+    message = ask(tmp_path)
+    assert "--use annotations.json or --use data.yaml:train" in message
+    (source,) = plan(tmp_path, use=("data.yaml:train",)).training
+    assert source.reader == "read_yolo"
+
+
+def test_lvis_has_addresses(tmp_path):
+    add_images(tmp_path / "coco/train2017", ["0.jpg", "1.jpg"])
+    images = [
+        {
+            "id": i,
+            "coco_url": f"http://images.cocodataset.org/train2017/{i}.jpg",
+            "neg_category_ids": [],
+            "not_exhaustive_category_ids": [],
+        }
+        for i in range(2)
+    ]
+    annotations = [{"id": 1, "image_id": 0, "category_id": 1, "bbox": [0, 0, 1, 1]}]
+    content = {
+        "images": images,
+        "annotations": annotations,
+        "categories": [{"id": 1, "name": "cat", "synset": "cat.n.01"}],
+    }
+    (tmp_path / "lvis_v1_train.json").write_text(json.dumps(content))
+    (source,) = plan(tmp_path).training
+    assert (source.form, source.reader) == ("LVIS", "read_lvis")
+    assert source.arguments["image_dir"] == "coco"
+
+
+def test_keys_of_a_beginning():
+    text = '{"a": [{"b": "x: {", "c": {"d": 1}}], "e\\"": 2, "f": [{"g": [1, 2'
+    assert list_keys(text) == {
+        *("a", "a.[].b", "a.[].c", "a.[].c.d", 'e\\"', "f", "f.[].g"),
+    }
+
+
+def test_sources_of_other_classes_keep_to_their_own(tmp_path):
+    for place, class_names in (("one", ("bus", "cat")), ("two", ("dog", "cat"))):
+        add_images(tmp_path / place, [f"{place}.jpg"], shade=len(class_names[0]))
+        add_coco(tmp_path / place / "boxes.json", [f"{place}.jpg"], class_names)
+    add_images(tmp_path, ["x.jpg"], shade=99)
+    add_table(tmp_path / "labels.csv", ["x.jpg"])
+    found = plan(tmp_path)
+    assert found.class_names == ("bus", "cat", "dog")
+    assert found.boxed == (("bus", "cat"), ("dog", "cat"), "all")
+    assert plan(tmp_path, classes=("bus", "dog")).boxed == ("all",) * 3
+    assert plan(tmp_path, boxed="in part").boxed == ("in part",) * 3
+
+
+def test_roles_and_common_folders():
+    assert find_role("annotations/instances_val2017.json") == "validation"
+    assert find_role("train/boxes.json") == "training"
+    assert find_role("train_val/boxes.json") == ""
+    assert find_role("restraint/attest.json") == ""
+    assert find_common_folder(["a/b/x.jpg", "a/c/x.jpg"]) == "a/"
+    assert find_common_folder(["a/b/x.jpg", "c/b/x.jpg"]) == ""
+    assert find_common_folder([]) == ""
+
+
+@pytest.mark.parametrize("content", [None, "file"])
+def test_a_folder_that_is_none(tmp_path, content):
+    path = tmp_path / "mine"
+    if content:
+        path.write_text(content)
+    with pytest.raises(DataError, match="mine: (a file, not a|no such) folder"):
+        data.survey_folder(path)
+
+
+def test_a_folder_without_annotations(tmp_path):
+    add_images(tmp_path, ["a.jpg"])
+    with pytest.raises(DataError, match="no annotation of a form that is known"):
+        plan(tmp_path)

@@ -1,0 +1,236 @@
+"""`ehsod inspect FOLDER` and `ehsod train FOLDER`: a config is written and taken."""
+
+import csv
+import json
+import shutil
+
+import gin
+import numpy as np
+import pytest
+from supervision import mark_boxed
+from tiny_run import TINY_RUN
+
+import ehsod_tf
+from ehsod_tf import cli, data
+from ehsod_tf.config import load_config
+from ehsod_tf.data.columns import assemble_image_set
+from ehsod_tf.errors import ConfigError
+from ehsod_tf.runs.recipe import choose_recipe
+from ehsod_tf.structures import UNKNOWN
+
+NUM_BOXED = 6
+SMALL = [
+    "include 'models/scratch.gin'",
+    *(line for line in TINY_RUN if line[:6] not in ("STRONG", "EPOCHS")),
+    "Experiment.warmup_steps = 1",
+    "EPOCHS = 1",
+]
+
+
+@pytest.fixture(autouse=True)
+def _leave_no_bindings():
+    yield
+    gin.clear_config()
+
+
+@pytest.fixture
+def mine(scenes, tmp_path):
+    """Boxes of six rendered scenes, labels of six others, no validation set."""
+    folder = tmp_path / "mine"
+    shutil.copytree(scenes / "train", folder / "images")
+    content = json.loads((scenes / "annotations/instances_train.json").read_text())
+    names = {row["id"]: row["name"] for row in content["categories"]}
+    boxed = content["images"][:NUM_BOXED]
+    with open(folder / "labels.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file_name", "labels"])
+        for image in content["images"][NUM_BOXED:]:
+            shown = {
+                names[row["category_id"]]
+                for row in content["annotations"]
+                if row["image_id"] == image["id"]
+            }
+            writer.writerow([image["file_name"], ";".join(sorted(shown))])
+    ids = {image["id"] for image in boxed}
+    content["images"] = boxed
+    content["annotations"] = [
+        row for row in content["annotations"] if row["image_id"] in ids
+    ]
+    (folder / "boxes.json").write_text(json.dumps(content))
+    (folder / ".DS_Store").write_text("")
+    return folder
+
+
+def fail(capsys, *arguments):
+    with pytest.raises(SystemExit) as caught:
+        cli.main([str(argument) for argument in arguments])
+    assert caught.value.code == cli.USER_ERROR_STATUS
+    return capsys.readouterr().err
+
+
+def test_inspect_says_what_it_recognised_and_writes_it_down(mine, tmp_path, capsys):
+    config = tmp_path / "mine.gin"
+    page = tmp_path / "page.html"
+    command = ["inspect", str(mine), f"--write_config={config}", f"--output={page}"]
+    cli.main(command)
+    printed = capsys.readouterr().out
+    assert "boxes.json: COCO instances, 6 classes" in printed
+    assert "passed over: hidden, or the system's own ('.DS_Store')" in printed
+    assert "validation: 20 percent of the boxed images are held out" in printed
+    assert "11 images: 5 strong (boxes), 6 weak" in printed
+    experiment = load_config(str(config))
+    training = experiment.read_training_set(findings=data.Findings())
+    validation = experiment.read_evaluation_set(findings=data.Findings())
+    assert len(training.paths) == 11 and len(validation.paths) == 1
+    # The config is kept as it is: the folder gives the same one again.
+    cli.main(command)
+    config.write_text(config.read_text() + "\nExperiment.seed = 1\n")
+    assert "differs from what the folder gives now" in fail(capsys, *command)
+
+
+def test_flags_answer_for_a_folder(mine, tmp_path, capsys):
+    config = tmp_path / "mine.gin"
+    cli.main(
+        ["inspect", str(mine), f"--write_config={config}"]
+        + ["--hold_out=50", "--unlisted=unknown", "--classes=disc,square,ring"]
+        + ["--use=boxes.json", f"--output={tmp_path / 'page.html'}"]
+    )
+    training = load_config(str(config)).read_training_set(findings=data.Findings())
+    assert training.class_names == ("disc", "square", "ring")
+    assert training.has_boxes.all() and len(training.paths) == 3
+    assert "labels.csv" not in config.read_text()
+
+
+def test_classes_split_between_two_sources(scenes, tmp_path, capsys):
+    """What a source does not box is unknown there, not absent."""
+    content = json.loads((scenes / "annotations/instances_train.json").read_text())
+    folder = tmp_path / "two"
+    halves = [content["images"][:6], content["images"][6:]]
+    for name, images, place in zip("ab", halves, (slice(3), slice(3, 6)), strict=True):
+        categories = content["categories"][place]
+        ids = {row["id"] for row in images}
+        numbers = {row["id"] for row in categories}
+        (folder / name).mkdir(parents=True)
+        for image in images:
+            shutil.copy(scenes / "train" / image["file_name"], folder / name)
+        boxes = {
+            "images": images,
+            "categories": categories,
+            "annotations": [
+                row
+                for row in content["annotations"]
+                if row["image_id"] in ids and row["category_id"] in numbers
+            ],
+        }
+        (folder / name / "boxes.json").write_text(json.dumps(boxes))
+    config = tmp_path / "two.gin"
+    page = f"--output={tmp_path / 'page.html'}"
+    cli.main(["inspect", str(folder), f"--write_config={config}", page])
+    printed = capsys.readouterr().out
+    assert "each has boxes of its own alone" in printed
+    assert "images by what is known of a class" in printed
+    images = load_config(str(config)).read_training_set(findings=data.Findings())
+    assert len(images.class_names) == 6 and not images.is_strong.any()
+    of_first = [path.rpartition("/")[0].endswith("a") for path in images.paths]
+    unknown = images.image_labels == UNKNOWN
+    assert unknown[of_first, 3:].all() and not unknown[of_first, :3].any()
+
+
+def test_a_folder_is_converted_and_split(mine, tmp_path, capsys):
+    output = tmp_path / "all.json"
+    cli.main(["convert", str(mine), "--to=coco", f"--output={output}"])
+    assert "all.json: 11 images" in capsys.readouterr().out
+    cli.main(["split", str(mine), "--percent=40", f"--output={tmp_path / 's.json'}"])
+    assert "2 of 5" in capsys.readouterr().out
+
+
+def test_one_way_to_name_the_data(mine, capsys):
+    message = fail(capsys, "train")
+    assert "either a folder or --config" in message
+    message = fail(capsys, "train", mine, "--config=quickstart")
+    assert "either a folder or --config" in message
+    message = fail(capsys, "inspect", mine, "--config=quickstart")
+    assert "name the data set by a folder, by --config" in message
+    assert "no such folder" in fail(capsys, "train", mine / "nothing")
+
+
+def test_a_folder_is_trained_by_the_config_that_it_gives(mine, tmp_path, capsys):
+    run = tmp_path / "runs/first"
+    bindings = [f"--gin_bindings={line}" for line in SMALL]
+    cli.main(["train", str(mine), f"--model_dir={run}", *bindings])
+    printed = capsys.readouterr().out
+    assert "labels.csv: table of image labels" in printed
+    config = run / "folder.gin"
+    assert f"{config}: the config that does this" in printed
+    # The lines of the command line are in the config, which alone does the same.
+    alone = load_config(str(config))
+    settings = alone.list_fixed_settings()
+    text = (run / "operative_config.gin").read_text()
+    for name in ("steps_per_epoch", "longer_side", "shorter_side", "warmup_steps"):
+        assert f"Experiment.{name} = {settings[name]!r}\n" in text
+    split = json.loads((run / "split.json").read_text())
+    images = alone.read_training_set(findings=data.Findings())
+    assert split["strong_image_ids"] == sorted(images.image_ids[images.has_boxes])
+    figures = json.loads((run / "metrics.json").read_text())
+    assert 0.0 <= figures["AP"] <= 1.0
+    with pytest.raises(ConfigError, match="differs from what the folder gives"):
+        ehsod_tf.train(mine, model_dir=run, bindings=["EPOCHS = 3"])
+
+
+def make_set(num_images, num_boxed, height, width):
+    image_set = assemble_image_set(
+        class_names=("bus",),
+        category_ids=(1,),
+        image_ids=range(num_images),
+        image_names=[""] * num_images,
+        paths=[""] * num_images,
+        sizes=[(height, width)] * num_images,
+        objects=[],
+    )
+    return mark_boxed(image_set, np.arange(num_images) < num_boxed)
+
+
+@pytest.mark.parametrize(
+    ("num_images", "steps_per_epoch"), [(3, 125), (2000, 250), (118_000, 3750)]
+)
+def test_steps_follow_the_number_of_images(num_images, steps_per_epoch):
+    recipe = choose_recipe(make_set(num_images, 2, 375, 500), has_gpu=True)
+    assert recipe.settings["Experiment.steps_per_epoch"] == steps_per_epoch
+    assert recipe.macros["BATCH_SIZE"] == min(8, num_images)
+    assert recipe.includes == ["models/resnet50.gin", "recipes/own_images.gin"]
+
+
+@pytest.mark.parametrize(
+    ("size", "has_gpu", "sides"),
+    [
+        ((375, 500), True, (608, 832)),
+        ((480, 640), True, (768, 1024)),
+        ((3000, 4000), True, (800, 1088)),
+        ((128, 128), True, (192, 192)),
+        ((480, 640), False, (416, 576)),
+        ((128, 200), False, (128, 224)),
+        ((8, 8), False, (64, 64)),
+    ],
+)
+def test_sides_follow_the_sizes_of_the_images(size, has_gpu, sides):
+    recipe = choose_recipe(make_set(9, 9, *size), has_gpu=has_gpu)
+    found = [recipe.settings[f"Experiment.{side}er_side"] for side in ("short", "long")]
+    assert tuple(found) == sides
+    assert recipe.settings["CamRpn.border_anchors"] == (sides[1] < 800)
+    assert recipe.settings["Experiment.strong_fraction"] is None
+
+
+@pytest.mark.parametrize(
+    ("num_images", "num_boxed", "fraction"),
+    [(2000, 300, "left"), (2000, 200, None), (600, 60, None), (600, 600, None)],
+)
+def test_few_boxed_images_are_not_shown_too_often(num_images, num_boxed, fraction):
+    settings = choose_recipe(make_set(num_images, num_boxed, 99, 99), has_gpu=True)
+    settings = settings.settings
+    # Where it is left to the recipe, half of each batch is boxed.
+    assert settings.get("Experiment.strong_fraction", "left") == fraction
+
+
+def test_an_unknown_backbone_is_named():
+    with pytest.raises(ConfigError, match="--backbone is one of resnet50, effic"):
+        choose_recipe(make_set(9, 9, 64, 64), has_gpu=True, backbone="vgg")
