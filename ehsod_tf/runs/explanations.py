@@ -44,8 +44,9 @@ def load_examples(
         (row of the image, its batch) of those that can be read, strong ones first.
         Others are named by whoever trains or evaluates on them.
     """
-    strong, weak = visualization.choose_images(image_set, count)
-    chosen = [*strong, *weak]
+    chosen = [
+        row for kind in visualization.choose_images(image_set, count) for row in kind
+    ]
     rows = {int(image_set.image_ids[row]): row for row in chosen}
     dataset = data.build_evaluation_dataset(
         data.select_images(

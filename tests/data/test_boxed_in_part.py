@@ -290,7 +290,7 @@ def train(image_set, **changes):
 
 def test_sets_of_pure_images_carry_nothing_more(image_set):
     for batch in train(image_set):
-        assert batch.targets[3:] == (None, None, None)
+        assert batch.targets[3:] == (None,) * 4
 
 
 def test_batches_tell_partly_boxed_images_and_ignored_regions(image_set):
