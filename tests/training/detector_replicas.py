@@ -19,7 +19,6 @@ import tensorflow as tf
 from processes import divide_cpu, finish, fork, make_tf_configs
 
 from ehsod_tf.modeling import Teacher
-from ehsod_tf.structures import Batch
 from ehsod_tf.training import CoupledSGD
 from ehsod_tf.training.loop import make_step
 from ehsod_tf.training.strategy import (
@@ -49,12 +48,19 @@ def make_dataset(batches, start_step, host_index, num_hosts):
         small_detector.make_batch(images[first : first + rows])
         for images in batches[start_step:]
     ]
-    # Without `teacher_images`, which are None.
-    columns = tf.nest.map_structure(
-        lambda *parts: tf.stack(parts), *(batch[:-1] for batch in examples)
+    # Of the tensors alone; what is None, such as `teacher_images`, is put back.
+    values = [tf.nest.flatten(batch) for batch in examples]
+    columns = tuple(
+        tf.stack(parts) for parts in zip(*values, strict=True) if parts[0] is not None
     )
-    dataset = tf.data.Dataset.from_tensor_slices(columns).map(Batch)
-    return dataset.unbatch().batch(rows, drop_remainder=True)
+
+    def pack(*tensors):
+        left = iter(tensors)
+        filled = [None if value is None else next(left) for value in values[0]]
+        return tf.nest.pack_sequence_as(examples[0], filled)
+
+    dataset = tf.data.Dataset.from_tensor_slices(columns).unbatch()
+    return dataset.batch(rows, drop_remainder=True).map(pack)
 
 
 def run(strategy, teacher=None):
