@@ -135,7 +135,7 @@ def _describe_supervision(run):
     summary = run.summary
     return [
         run.name,
-        summary.num_strong,
+        summary.num_strong + summary.num_partly,
         summary.num_weak,
         int(summary.boxes.sum()),
         len(run.history),

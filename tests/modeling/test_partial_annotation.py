@@ -231,6 +231,7 @@ def test_replicas_add_up(cam_rpn, stages):
     targets = make_targets()._replace(
         ignored_boxes=tf.constant([[[0, 0, 50, 50]]] * 5, tf.float32),
         ignored_classes=tf.constant([[ANY_CLASS], [1], [0], [2], [ANY_CLASS]]),
+        machine_boxed=tf.constant([True, False, False, True, False]),
     )
     anchors = hand_made.sample_anchors(cam_rpn, targets)
 
