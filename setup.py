@@ -28,6 +28,11 @@ class BuildPyWithConfigs(build_py):
             )
 
 
+# Earlier releases of tf2onnx want an older protobuf than TensorFlow does.
+ONNX = ["onnx>=1.19", "tf2onnx>=1.17", "onnxruntime>=1.23"]
+# To run what TensorFlow's own converter writes.
+LITERT = ["ai-edge-litert>=2.0"]
+
 setup(
     name="ehsod_tf",
     version="0.1.0",
@@ -66,7 +71,10 @@ setup(
         "tensorflow-serving-api>=2.21,<2.22",
     ],
     extras_require={
-        "test": ["pytest>=8", "ruff>=0.9"],
+        "test": ["pytest>=8", "ruff>=0.9", *ONNX, *LITERT],
+        # Other runtimes; see docs/serving.md.
+        "onnx": ONNX,
+        "litert": LITERT,
         # The docs site, `mkdocs build`.
         "docs": ["mkdocs-material>=9.6", "mkdocstrings-python>=1.16"],
         # For benchmarks/evidence only.

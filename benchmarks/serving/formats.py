@@ -3,11 +3,19 @@
 To add one, write a function that opens it and put it into `OPENERS`.
 """
 
+import pathlib
+import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+import runtimes
 import tensorflow as tf
+
+from ehsod_tf.data import transforms
+
+sys.path.append(str(pathlib.Path(__file__).parents[2] / "examples"))
+from canvas import put_on_canvas  # noqa: E402
 
 
 class Found(NamedTuple):
@@ -48,4 +56,30 @@ def open_saved_model(path: str) -> Detect:
     return detect
 
 
-OPENERS: dict[str, Callable[[str], Detect]] = {"saved_model": open_saved_model}
+def open_edge(path: str) -> Detect:
+    """A folder of `ehsod export --to onnx` or `litert`.
+
+    TensorFlow decodes: decoders of JPEG differ by more than the runtimes do. The rest
+    is what a client does.
+    """
+    detect_canvas, settings = runtimes.load(path)
+
+    def detect(image_path):
+        pixels = transforms.decode_image(tf.io.read_file(image_path)).numpy()
+        outputs = detect_canvas(**put_on_canvas(pixels, settings))
+        count = outputs["num_detections"][0]
+        return Found(
+            *(
+                outputs[f"detection_{name}"][0, :count]
+                for name in ("boxes", "scores", "classes")
+            )
+        )
+
+    return detect
+
+
+OPENERS: dict[str, Callable[[str], Detect]] = {
+    "saved_model": open_saved_model,
+    "onnx": open_edge,
+    "litert": open_edge,
+}

@@ -133,7 +133,25 @@ def add_predict(parser: Parser) -> None:
 
 def add_export(parser: Parser) -> None:
     _add_run(parser)
-    parser.add_argument("--output", required=True, help="folder of the SavedModel")
+    parser.add_argument("--output", required=True, help="the folder to write")
+    parser.add_argument(
+        "--to",
+        choices=("saved_model", "onnx", "litert"),
+        default="saved_model",
+        help="what for: TensorFlow (default), ONNX Runtime or LiteRT",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=("float32", "float16", "int8"),
+        default="float32",
+        help="of the weights, not in a SavedModel (default: float32)",
+    )
+    parser.add_argument(
+        "--calibration",
+        nargs="+",
+        default=[],
+        help="images for int8 with ONNX: files, folders or patterns",
+    )
     _add_weights(parser)
     _add_bindings(parser)
     _add_ops(parser)

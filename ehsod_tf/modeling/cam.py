@@ -5,11 +5,10 @@ pixels of the network input per cell.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
-import numpy as np
 import tensorflow as tf
 
+from ehsod_tf import ops
 from ehsod_tf.modeling.boxes.geometry import clip_boxes
 from ehsod_tf.structures import ABSENT, ANY_CLASS
 
@@ -69,59 +68,22 @@ def reduce_cam(cam_logits, cam_objectness: str = "softmax_max"):
     return tf.reduce_max(tf.nn.softmax(cam_logits), axis=-1)
 
 
-class SumTables(NamedTuple):
-    """Integral images of the maps of some levels, one after the other.
-
-    float64, for the differences of large sums would lose a small box's digits in
-    float32.
-
-    Attributes:
-        values: [B, S] float64, the rows of all tables end to end; a table has a row and
-            a column more than its map, at the cells' corners.
-        starts: [L] int32, where each table begins.
-        shapes: [L, 2] int32, its rows and columns.
-        strides: [L] float64, pixels a cell.
-    """
-
-    values: tf.Tensor
-    starts: tf.Tensor
-    shapes: tf.Tensor
-    strides: tf.Tensor
-
-
-def sum_maps(maps: Mapping[int, tf.Tensor]) -> SumTables:
-    """Makes the integral images of maps {level: [B, H_l, W_l] float32}, in this order.
-
-    Level l has 2 ** l pixels a cell.
-    """
-    tables, shapes = [], []
-    for cell_map in maps.values():
-        table = tf.cumsum(tf.cumsum(tf.cast(cell_map, tf.float64), axis=1), axis=2)
-        table = tf.pad(table, [[0, 0], [1, 0], [1, 0]])
-        shapes.append(tf.shape(table)[1:])
-        tables.append(tf.reshape(table, [tf.shape(table)[0], -1]))
-    shapes = tf.stack(shapes)
-    starts = tf.cumsum(tf.reduce_prod(shapes, axis=1), exclusive=True)
-    strides = np.array([2.0**level for level in maps])
-    return SumTables(tf.concat(tables, axis=1), starts, shapes, strides)
-
-
-def average_over_boxes(tables: SumTables, boxes, places):
+def average_over_boxes(maps: Mapping[int, tf.Tensor], boxes, places):
     """Mean of a map over each box, at a cost that does not depend on the box's size.
 
     Args:
-        tables: of `sum_maps`.
+        maps: {level: [B, H_l, W_l] float32}.
         boxes: [B, N, 4] float32 pixels; what lies outside the map counts as 0.
-        places: [N] int32, which of the tables a column of boxes reads.
+        places: [N] int32, which of the maps a column of boxes reads.
 
     Returns:
         [B, N] float32; 0 for an empty box.
     """
-    integrals, areas = _integrate_boxes(tables, boxes, places)
+    integrals, areas = ops.integrate_over_boxes(maps, boxes, places)
     return tf.cast(tf.math.divide_no_nan(integrals, areas), tf.float32)
 
 
-def contrast_over_boxes(tables: SumTables, boxes, places, image_sizes):
+def contrast_over_boxes(maps: Mapping[int, tf.Tensor], boxes, places, image_sizes):
     """Mean of a map over each box minus its mean over a ring around the box.
 
     The ring reaches from the box to one `RING_SCALE` times as high and wide about the
@@ -129,9 +91,9 @@ def contrast_over_boxes(tables: SumTables, boxes, places, image_sizes):
     the whole of it, for it knows nothing of what the box leaves out.
 
     Args:
-        tables: of `sum_maps`, of maps in [0, 1].
+        maps: {level: [B, H_l, W_l] float32 in [0, 1]}.
         boxes: [B, N, 4] float32 pixels, within their images.
-        places: [N] int32, which of the tables a column of boxes reads.
+        places: [N] int32, which of the maps a column of boxes reads.
         image_sizes: [B, 2] int32.
 
     Returns:
@@ -140,7 +102,7 @@ def contrast_over_boxes(tables: SumTables, boxes, places, image_sizes):
     """
     outer = clip_boxes(_scale_boxes(boxes, RING_SCALE), image_sizes)
     both = tf.concat([boxes, outer], axis=1)
-    integrals, areas = _integrate_boxes(tables, both, tf.tile(places, [2]))
+    integrals, areas = ops.integrate_over_boxes(maps, both, tf.tile(places, [2]))
     inside, outside = tf.split(integrals, 2, axis=1)
     inside_areas, outside_areas = tf.split(areas, 2, axis=1)
     ring_areas = outside_areas - inside_areas
@@ -149,45 +111,6 @@ def contrast_over_boxes(tables: SumTables, boxes, places, image_sizes):
     )
     has_both = (inside_areas > 0) & (ring_areas > 0)
     return tf.cast(tf.where(has_both, contrasts, 0.0), tf.float32)
-
-
-def _integrate_boxes(tables, boxes, places):
-    """Integral of a map over boxes [B, N, 4], and their areas, in cells: [B, N] each.
-
-    The map is constant on each cell, so its integral from the origin to any point is
-    bilinear between the cell corners, and the integral over a box with fractional sides
-    is exact.
-    """
-    starts, shapes, strides = (tf.gather(table, places) for table in tables[1:])
-    batch, count = tf.shape(boxes)[0], tf.shape(boxes)[1]
-    boxes = tf.cast(boxes, tf.float64) / strides[:, tf.newaxis]
-    boxes = tf.reshape(boxes, [batch, count, 2, 2])  # from and to, of both axes
-    entries, weights = _weigh_corners(boxes, shapes)
-    rows = entries[..., 0] * shapes[:, 1:] + starts[:, tf.newaxis]
-    entries = rows[..., tf.newaxis] + entries[:, :, tf.newaxis, :, 1]
-    values = tf.gather(tables.values, entries, batch_dims=1)  # [B, N, 4, 4]
-    weights = weights[..., tf.newaxis, 0] * weights[:, :, tf.newaxis, :, 1]
-    sides = tf.maximum(boxes[:, :, 1] - boxes[:, :, 0], 0.0)
-    return tf.reduce_sum(values * weights, axis=[2, 3]), tf.reduce_prod(sides, axis=2)
-
-
-def _weigh_corners(intervals, shapes):
-    """The entries along each axis of a table that an interval's integral is made of.
-
-    Args:
-        intervals: [B, N, 2, 2] float64, from and to, rows and columns, in cells.
-        shapes: [N, 2] int32, entries along each axis.
-
-    Returns:
-        ([B, N, 4, 2] int32 entries, the two beside each end; [B, N, 4, 2] float64
-        weights).
-    """
-    shapes = shapes[:, tf.newaxis]
-    intervals = tf.clip_by_value(intervals, 0.0, tf.cast(shapes - 1, tf.float64))
-    low = tf.minimum(tf.cast(intervals, tf.int32), shapes - 2)
-    signs = tf.constant([[-1.0], [1.0]], tf.float64)
-    share = (intervals - tf.cast(low, tf.float64)) * signs
-    return tf.concat([low, low + 1], axis=2), tf.concat([signs - share, share], axis=2)
 
 
 def draw_cam_targets(boxes, classes, num_classes: int, shape, stride: int, sigma=0.8):

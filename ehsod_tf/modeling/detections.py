@@ -66,6 +66,7 @@ class DetectionDecoder:
             # Zeroed pairs go; a threshold of 0 in the settings still keeps scores > 0.
             score_threshold=0.0,
             classes=classes,
+            num_classes=stages[0].head.confidence_logits.shape[-1],
         )
         kept = indices >= 0
         rows = tf.maximum(indices, 0)

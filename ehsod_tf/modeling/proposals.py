@@ -13,7 +13,6 @@ from ehsod_tf.modeling.cam import (
     average_over_boxes,
     contrast_over_boxes,
     reduce_cam,
-    sum_maps,
 )
 from ehsod_tf.modeling.cam_rpn import CAM_LEVELS, CamRpnOutputs
 from ehsod_tf.structures import Proposals
@@ -126,7 +125,7 @@ def score_proposals(
             cam_objectness,
         )  # fmt: skip
         scores += cam_scores
-    is_candidate = tf.math.is_finite(logits) & (compute_areas(boxes) > 0)
+    is_candidate = (tf.abs(logits) < float("inf")) & (compute_areas(boxes) > 0)
     scores = tf.where(is_candidate, scores, _INVALID_SCORE)
     indices, num_valid = ops.non_max_suppression(
         boxes,
@@ -134,7 +133,8 @@ def score_proposals(
         iou_threshold=nms_iou,
         max_outputs=max_proposals,
         score_threshold=_INVALID_SCORE / 2,
-        classes=tf.broadcast_to(places, tf.shape(scores)),
+        classes=tf.where(is_candidate, places, -1),
+        num_classes=len(outputs.anchors.counts),
     )
     valid = tf.range(max_proposals) < num_valid[:, tf.newaxis]
     rows = tf.maximum(indices, 0)
@@ -182,14 +182,12 @@ def _score_on_cam(
     cam_logits, max_cam_level, boxes, places, image_sizes, cam_objectness
 ):
     """What the CAM adds to the objectness of boxes [B, N, 4] of levels [N]: [B, N]."""
-    tables = sum_maps(
-        {
-            level: reduce_cam(cam_logits[level], cam_objectness)
-            for level in sorted(cam_logits)
-            if level <= max_cam_level
-        }
-    )
+    maps = {
+        level: reduce_cam(cam_logits[level], cam_objectness)
+        for level in sorted(cam_logits)
+        if level <= max_cam_level
+    }
     places = tf.minimum(places, max_cam_level - min(cam_logits))
     if cam_objectness.endswith("contrast"):
-        return contrast_over_boxes(tables, boxes, places, image_sizes)
-    return average_over_boxes(tables, boxes, places)
+        return contrast_over_boxes(maps, boxes, places, image_sizes)
+    return average_over_boxes(maps, boxes, places)

@@ -15,6 +15,7 @@ import warnings
 import tensorflow as tf
 
 from ehsod_tf.errors import EhsodError, require_choice
+from ehsod_tf.ops import reference
 
 BACKENDS = ("auto", "native", "stock")
 FOLDER = pathlib.Path(__file__).parent / "_native"
@@ -104,6 +105,31 @@ def use_backend(backend):
         _auto_backend.reset(token)
 
 
+_replacements = contextvars.ContextVar("replacements", default=None)
+
+
+@contextlib.contextmanager
+def use_replacements(operations):
+    """Makes "auto" mean the functions of `operations` within the block.
+
+    For graphs that leave TensorFlow: other runtimes lack some of the stock ops, or have
+    better ones of their own.
+
+    Args:
+        operations: a module or an object with the functions of `reference`.
+    """
+    token = _replacements.set(operations)
+    try:
+        yield
+    finally:
+        _replacements.reset(token)
+
+
+def choose_stock_ops(backend="auto"):
+    """Returns what serves a call for which `choose_library` has no library."""
+    return (backend == "auto" and _replacements.get()) or reference
+
+
 @functools.cache
 def _warn_once(reason):
     warnings.warn(f"Using stock TensorFlow ops: {reason}", RuntimeWarning, stacklevel=4)
@@ -122,7 +148,7 @@ def choose_library(backend):
     """
     require_choice("backend", backend, BACKENDS)
     if backend == "auto":
-        backend = _auto_backend.get()
+        backend = "stock" if _replacements.get() else _auto_backend.get()
     if backend == "stock":
         return None
     if backend == "native":

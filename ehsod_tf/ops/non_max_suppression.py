@@ -6,7 +6,7 @@ from numbers import Real
 import tensorflow as tf
 
 from ehsod_tf.errors import ConfigError, require_count, require_share
-from ehsod_tf.ops import _library, reference
+from ehsod_tf.ops import _library
 
 # Bounds the padded output; far above what a detector keeps of an image.
 MAX_OUTPUTS = 2**20
@@ -20,6 +20,7 @@ def non_max_suppression(
     max_outputs,
     score_threshold=-math.inf,
     classes=None,
+    num_classes=None,
     backend="auto",
 ):
     """Keeps the best boxes that do not overlap a better one too much.
@@ -41,6 +42,8 @@ def non_max_suppression(
         score_threshold: a number; -inf drops only scores of -inf, which thus serve to
             mask padding.
         classes: [B, N] int32, any values, or None: all boxes are of one class.
+        num_classes: K, where the classes of all boxes that may be kept lie in
+            0 .. K - 1. Graphs for other runtimes need it; the rest looks at `classes`.
         backend: "auto", "native" or "stock"; see `ehsod_tf.ops`.
 
     Returns:
@@ -62,8 +65,14 @@ def non_max_suppression(
         _check_tensor("classes", classes, tf.int32, boxes.shape[:2])
     library = _library.choose_library(backend)
     if library is None:
-        return reference.non_max_suppression(
-            boxes, scores, classes, iou_threshold, max_outputs, score_threshold
+        return _library.choose_stock_ops(backend).non_max_suppression(
+            boxes,
+            scores,
+            classes,
+            iou_threshold,
+            max_outputs,
+            score_threshold,
+            num_classes,
         )
     outputs = library.ehsod_non_max_suppression(
         boxes=boxes,

@@ -1,4 +1,4 @@
-"""The two operations in stock TensorFlow ops, with the compiled ops' results.
+"""The operations in stock TensorFlow ops, with the compiled ops' results.
 
 They serve where there is no compiler, in exported models that a stock TensorFlow
 Serving must load, and as the standard that the compiled ops are tested against.
@@ -6,6 +6,8 @@ Arguments are checked by the public wrappers beside this module.
 """
 
 import tensorflow as tf
+
+from ehsod_tf.ops.integral_image import integrate_over_boxes as integrate_over_boxes
 
 # A box of this side goes to `CANONICAL_LEVEL` (Lin et al., Feature Pyramid Networks,
 # Eq. 1). The constants are repeated in ops/kernels/roi_align_math.h.
@@ -24,7 +26,7 @@ def multilevel_roi_align(features, boxes, output_size, sampling_ratio):
     channels = features[levels[0]].shape[-1]
     batch, count = tf.unstack(tf.shape(boxes)[:2])
     boxes = _sanitise(tf.reshape(boxes, [-1, 4]))
-    level_index = _assign_levels(boxes, levels)
+    level_index = assign_levels(boxes, levels)
 
     rows, crops = [], []
     for index, level in enumerate(levels):
@@ -54,7 +56,7 @@ def _sanitise(boxes):
     return tf.where(finite, boxes, -MAX_COORDINATE)
 
 
-def _assign_levels(boxes, levels):
+def assign_levels(boxes, levels):
     """Returns [n] indices into `levels`, floor(4 + log2(sqrt(area) / 224)), clipped.
 
     Compares areas with the exact level borders, so that no rounding of a logarithm
@@ -188,7 +190,13 @@ def _spread(upstream, cells, bins, weights, shape):
 
 
 def non_max_suppression(
-    boxes, scores, classes, iou_threshold, max_outputs, score_threshold
+    boxes,
+    scores,
+    classes,
+    iou_threshold,
+    max_outputs,
+    score_threshold,
+    num_classes=None,
 ):
     """Returns (indices, num_valid); see `ehsod_tf.ops.non_max_suppression`."""
     finite = tf.reduce_all(tf.math.is_finite(boxes), axis=-1)

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from ehsod_tf.errors import ConfigError, require_count
-from ehsod_tf.ops import _library, reference
+from ehsod_tf.ops import _library
 
 MAX_OUTPUT_SIZE = 64
 MAX_SAMPLING_RATIO = 16
@@ -52,7 +52,7 @@ def multilevel_roi_align(
     _check_tensors(features, boxes)
     library = _library.choose_library(backend)
     if library is None:
-        return reference.multilevel_roi_align(
+        return _library.choose_stock_ops(backend).multilevel_roi_align(
             features, boxes, output_size, sampling_ratio
         )
     return library.ehsod_multilevel_roi_align(

@@ -1,6 +1,8 @@
-"""The SavedModel of a run."""
+"""What a run is exported to: a SavedModel, or a format of another runtime."""
 
-from ehsod_tf import export
+from collections.abc import Sequence
+
+from ehsod_tf import edge, export
 from ehsod_tf.modeling import Ehsod
 from ehsod_tf.runs.settings import Experiment
 
@@ -35,4 +37,26 @@ def export_model(
         normalized_boxes=normalized_boxes,
         names_as_output=names_as_output,
         card=card,
+    )
+
+
+def export_edge(
+    experiment: Experiment,
+    model: Ehsod,
+    class_names: tuple[str, ...],
+    path: str,
+    *,
+    to: edge.EdgeFormat,
+    precision: edge.Precision = "float32",
+    calibration: Sequence[str] = (),
+) -> None:
+    """Writes the detector for ONNX Runtime or LiteRT."""
+    edge.export_edge(
+        model,
+        path,
+        to=to,
+        class_names=class_names,
+        resizing=experiment.resizing,
+        precision=precision,
+        calibration=calibration,
     )

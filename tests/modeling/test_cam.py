@@ -13,7 +13,6 @@ from ehsod_tf.modeling.cam import (
     label_weak_cells,
     mask_cells,
     reduce_cam,
-    sum_maps,
 )
 
 
@@ -22,14 +21,14 @@ def _draw_map(*shape):
 
 
 def _average(cell_map, boxes, stride):
-    tables = sum_maps({int(np.log2(stride)): cell_map})
-    return average_over_boxes(tables, boxes, np.zeros(boxes.shape[1], np.int32))
+    maps = {int(np.log2(stride)): cell_map}
+    return average_over_boxes(maps, boxes, np.zeros(boxes.shape[1], np.int32))
 
 
 def _contrast(cell_map, boxes, stride, sizes):
-    tables = sum_maps({int(np.log2(stride)): cell_map})
+    maps = {int(np.log2(stride)): cell_map}
     places = np.zeros(boxes.shape[1], np.int32)
-    return contrast_over_boxes(tables, boxes, places, sizes)
+    return contrast_over_boxes(maps, boxes, places, sizes)
 
 
 @pytest.mark.parametrize("stride", [4, 32])
@@ -82,7 +81,7 @@ def test_each_box_reads_the_map_of_its_own_level():
     maps = {2: _draw_map(2, 8, 12), 3: _draw_map(2, 4, 6) + 1, 5: _draw_map(2, 1, 2)}
     boxes = np.tile(np.array([[3, 5, 21, 30]], np.float32), [2, 5, 1])
     places = np.array([1, 0, 2, 2, 0])
-    scores = average_over_boxes(sum_maps(maps), boxes, places).numpy()
+    scores = average_over_boxes(maps, boxes, places).numpy()
     for b, n in np.ndindex(2, 5):
         level = list(maps)[places[n]]
         place = maps[level][b], boxes[b, n], 2**level

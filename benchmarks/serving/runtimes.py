@@ -1,0 +1,53 @@
+"""An exported folder, whatever its format, as one function on arrays.
+
+``load(folder)(images, image_sizes, scales)`` gives the outputs of the SavedModel as
+arrays. Each runtime gets `threads` threads.
+"""
+
+import json
+import pathlib
+
+import numpy as np
+
+CORES = 2
+
+
+def load(folder, threads=CORES):
+    """Returns the function, and the settings in ``detector.json``."""
+    folder = pathlib.Path(folder)
+    settings = json.loads((folder / "detector.json").read_text())
+    return _LOADERS[settings["format"]](folder, threads), settings
+
+
+def _load_onnx(folder, threads):
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(folder / "detector.onnx", options)
+    names = [output.name for output in session.get_outputs()]
+
+    def detect(**inputs):
+        return dict(zip(names, session.run(names, inputs), strict=True))
+
+    return detect
+
+
+def _load_litert(folder, threads):
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(str(folder / "detector.tflite"), num_threads=threads)
+
+    def detect(**inputs):
+        _, height, width, _ = inputs["images"].shape
+        run = interpreter.get_signature_runner(f"detect_{height}x{width}")
+        rows = [
+            run(**{name: value[row : row + 1] for name, value in inputs.items()})
+            for row in range(len(inputs["images"]))
+        ]
+        return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+
+    return detect
+
+
+_LOADERS = {"onnx": _load_onnx, "litert": _load_litert}

@@ -1,0 +1,20 @@
+"""The detector beyond TensorFlow: ONNX Runtime and LiteRT.
+
+One graph for both, `graph`: it takes images that lie on their canvas already,
+and is float32 throughout, without a loop over the batch. `ehsod_tf.ops` lends it other
+forms of RoIAlign and NMS: ONNX's own (`onnx_operations`), or plain
+gathers (`ehsod_tf.ops.portable`) for LiteRT.
+"""
+
+from ehsod_tf.edge.exporting import EdgeFormat, Precision, export_edge
+from ehsod_tf.edge.folders import require_replaceable
+from ehsod_tf.edge.packages import MissingPackageError, require_packages
+
+__all__ = [
+    "EdgeFormat",
+    "MissingPackageError",
+    "Precision",
+    "export_edge",
+    "require_packages",
+    "require_replaceable",
+]

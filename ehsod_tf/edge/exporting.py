@@ -1,0 +1,98 @@
+"""From a model to the folder of one format."""
+
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+from ehsod_tf.data import Resizing
+from ehsod_tf.edge.folders import fill_folder, write_settings
+from ehsod_tf.edge.packages import require_packages
+from ehsod_tf.errors import ConfigError, require_choice
+from ehsod_tf.modeling import Ehsod
+
+EdgeFormat = Literal["onnx", "litert"]
+Precision = Literal["float32", "float16", "int8"]
+
+
+def export_edge(
+    model: Ehsod,
+    path: str,
+    *,
+    to: EdgeFormat,
+    class_names: tuple[str, ...],
+    resizing: Resizing,
+    precision: Precision = "float32",
+    calibration: Sequence[str] = (),
+) -> None:
+    """Writes the detector in one of two formats into a folder.
+
+    ONNX is a file ``detector.onnx`` for any number of images and any canvas. LiteRT is
+    a file ``detector.tflite`` that takes one image and has a signature ``detect_HxW``
+    for each canvas. Beside it lie ``labels.txt``, the classes, and ``detector.json``,
+    what a client must know to put an image on its canvas. The inputs are those of
+    `graph.make_function`, the outputs those of the SavedModel.
+
+    Args:
+        model: a built model whose layers compute in float32.
+        path: the folder; replaced once all is written.
+        to: "onnx" or "litert".
+        class_names: K names.
+        resizing: that which the model was trained with.
+        precision: "float32"; "float16" stores the weights in half precision and
+            computes in float32; "int8" quantises the convolutions and the fully
+            connected layers, boxes and scores stay float32.
+        calibration: image files from which "int8" learns the range of the activations,
+            for ONNX; LiteRT measures them at each call.
+
+    Raises:
+        ConfigError: a setting is not as above, `path` holds something else, or the
+            model has an operation that the format lacks.
+        MissingPackageError: an optional package is not installed.
+    """
+    check_settings(to, precision, calibration)
+    canvases = resizing.list_canvases()
+    with fill_folder(path) as folder:
+        if to == "litert":
+            from ehsod_tf.edge import litert
+
+            litert.write(model, folder, canvases, precision)
+        else:
+            from ehsod_tf.edge import onnx_file
+
+            feeds = (_make_feed(name, resizing) for name in calibration)
+            onnx_file.write(model, folder, precision, feeds)
+        write_settings(
+            folder,
+            class_names,
+            format=to,
+            precision=precision,
+            shorter_side=resizing.shorter_side,
+            longer_side=resizing.longer_side,
+            canvases=canvases,
+        )
+
+
+def check_settings(to: str, precision: str, calibration: Sequence[str]) -> None:
+    """Raises what `export_edge` raises of these, and of missing packages."""
+    require_choice("export: --to", to, get_args(EdgeFormat))
+    require_choice("export: --precision", precision, get_args(Precision))
+    needs_images = precision == "int8" and to != "litert"
+    if needs_images and not calibration:
+        raise ConfigError(
+            f"export: int8 for {to} needs --calibration: a folder of about 100 images "
+            "of the kind that the detector will see"
+        )
+    if calibration and not needs_images:
+        raise ConfigError(
+            f"export: --calibration does nothing for {to} in {precision}; leave it out"
+        )
+    require_packages(to)
+
+
+def _make_feed(path, resizing):
+    """The inputs of the graph for one image file, as arrays."""
+    with open(path, "rb") as file:
+        placed = resizing.preprocess(file.read())
+    names = ("images", "image_sizes", "scales")
+    return {
+        name: value.numpy()[None] for name, value in zip(names, placed, strict=True)
+    }
