@@ -12,7 +12,6 @@ _TITLES = {"saved_model": "SavedModel", "onnx": "ONNX Runtime", "litert": "LiteR
 
 
 def train(
-    folder: FolderFlags,
     config: str | None = None,
     gin_bindings: Sequence[str] = (),
     model_dir: str | None = None,
@@ -21,11 +20,11 @@ def train(
     strategy: str = "auto",
     cross_device_ops: str = "auto",
     verbosity: str = "normal",
+    folder: FolderFlags | None = None,
 ) -> None:
     """Trains, evaluates, exports and reports into the run folder.
 
     Args:
-        folder: images and annotations, and how to read them, in place of a config.
         config: a `.gin` file.
         gin_bindings: further gin lines.
         model_dir: the run folder; ``runs/<name of the config or folder>`` by default.
@@ -33,14 +32,16 @@ def train(
         skip_bad: sets ``Experiment.skip_bad``.
         strategy, cross_device_ops: see `training.create_strategy`.
         verbosity: "quiet", "normal" or "debug".
+        folder: images and annotations, and how to read them, in place of a config.
     """
     with report_user_errors(verbosity=verbosity):
         from ehsod_tf import api, training
         from ehsod_tf.errors import ConfigError
 
-        if bool(folder.folder) == bool(config):
+        path = folder.folder if folder else None
+        if bool(path) == bool(config):
             raise ConfigError("name what to train on by either a folder or --config")
-        model_dir = model_dir or api.choose_model_dir(config or folder.folder)
+        model_dir = model_dir or api.choose_model_dir(config or path)
         if not config:
             path = os.path.join(model_dir, "folder.gin")
             config = write_config(folder, path, gin_bindings)
