@@ -206,6 +206,8 @@ RUN = [
 
 @pytest.mark.parametrize("words", RUN, ids=[" ".join(words)[:60] for words in RUN])
 def test_the_command_runs(words, workplace, monkeypatch):
+    if "onnx" in words:
+        pytest.importorskip("tf2onnx")
     monkeypatch.chdir(workplace)
     cli.main(words)
     output = parse(words).get("output") or parse(words).get("export")
