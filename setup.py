@@ -30,6 +30,7 @@ class BuildPyWithConfigs(build_py):
 
 # Earlier releases of tf2onnx want an older protobuf than TensorFlow does.
 ONNX = ["onnx>=1.19", "tf2onnx>=1.17", "onnxruntime>=1.23"]
+OPENVINO = ["openvino>=2025.4"]
 # To run what TensorFlow's own converter writes.
 LITERT = ["ai-edge-litert>=2.0"]
 
@@ -71,9 +72,10 @@ setup(
         "tensorflow-serving-api>=2.21,<2.22",
     ],
     extras_require={
-        "test": ["pytest>=8", "ruff>=0.9", *ONNX, *LITERT],
+        "test": ["pytest>=8", "ruff>=0.9", *ONNX, *OPENVINO, *LITERT],
         # Other runtimes; see docs/serving.md.
         "onnx": ONNX,
+        "openvino": ONNX + OPENVINO,
         "litert": LITERT,
         # The docs site, `mkdocs build`.
         "docs": ["mkdocs-material>=9.6", "mkdocstrings-python>=1.16"],

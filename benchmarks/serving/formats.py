@@ -57,7 +57,7 @@ def open_saved_model(path: str) -> Detect:
 
 
 def open_edge(path: str) -> Detect:
-    """A folder of `ehsod export --to onnx` or `litert`.
+    """A folder of `ehsod export --to onnx`, `openvino` or `litert`.
 
     TensorFlow decodes: decoders of JPEG differ by more than the runtimes do. The rest
     is what a client does.
@@ -81,5 +81,6 @@ def open_edge(path: str) -> Detect:
 OPENERS: dict[str, Callable[[str], Detect]] = {
     "saved_model": open_saved_model,
     "onnx": open_edge,
+    "openvino": open_edge,
     "litert": open_edge,
 }

@@ -25,7 +25,7 @@ import tensorflow as tf  # noqa: E402
 
 from ehsod_tf import cli, ops  # noqa: E402
 
-FORMATS = ("onnx", "litert")
+FORMATS = ("onnx", "openvino", "litert")
 BATCHES = (1, 8)
 
 

@@ -136,9 +136,9 @@ def add_export(parser: Parser) -> None:
     parser.add_argument("--output", required=True, help="the folder to write")
     parser.add_argument(
         "--to",
-        choices=("saved_model", "onnx", "litert"),
+        choices=("saved_model", "onnx", "openvino", "litert"),
         default="saved_model",
-        help="what for: TensorFlow (default), ONNX Runtime or LiteRT",
+        help="what for: TensorFlow (default), ONNX Runtime, OpenVINO or LiteRT",
     )
     parser.add_argument(
         "--precision",
@@ -150,7 +150,7 @@ def add_export(parser: Parser) -> None:
         "--calibration",
         nargs="+",
         default=[],
-        help="images for int8 with ONNX: files, folders or patterns",
+        help="images for int8 with ONNX and OpenVINO: files, folders or patterns",
     )
     _add_weights(parser)
     _add_bindings(parser)

@@ -83,7 +83,7 @@ GROUPS: dict[str, dict[str, Verb]] = {
             flags.add_predict,
         ),
         "export": Verb(
-            "write the detector for TensorFlow, ONNX Runtime or LiteRT",
+            "write the detector for TensorFlow, ONNX Runtime, OpenVINO or LiteRT",
             "ehsod export --model_dir runs/quickstart --output exported/saved_model",
             runs.export,
             flags.add_export,

@@ -8,7 +8,12 @@ from ehsod_tf.cli.folder_flags import FolderFlags, announce_config, write_config
 from ehsod_tf.cli.session import report_user_errors
 
 REPORT_CONTENT = "what was learnt, from what, and where it fails"
-_TITLES = {"saved_model": "SavedModel", "onnx": "ONNX Runtime", "litert": "LiteRT"}
+_TITLES = {
+    "saved_model": "SavedModel",
+    "onnx": "ONNX Runtime",
+    "openvino": "OpenVINO",
+    "litert": "LiteRT",
+}
 
 
 def train(
@@ -289,7 +294,8 @@ def _check_export(output, to, precision, calibration, only_saved_model):
     if to == "saved_model":
         if precision != "float32" or calibration:
             raise ConfigError(
-                "export: --precision and --calibration are for --to onnx and litert"
+                "export: --precision and --calibration are for --to onnx, "
+                "openvino and litert"
             )
         _require_writable(None, output)
         return

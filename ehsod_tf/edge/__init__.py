@@ -1,9 +1,9 @@
-"""The detector beyond TensorFlow: ONNX Runtime and LiteRT.
+"""The detector beyond TensorFlow: ONNX Runtime, OpenVINO and LiteRT.
 
-One graph for both, `graph`: it takes images that lie on their canvas already,
+One graph for all of them, `graph`: it takes images that lie on their canvas already,
 and is float32 throughout, without a loop over the batch. `ehsod_tf.ops` lends it other
-forms of RoIAlign and NMS: ONNX's own (`onnx_operations`), or plain
-gathers (`ehsod_tf.ops.portable`) for LiteRT.
+forms of RoIAlign and NMS: ONNX's own (`onnx_operations`), which
+OpenVINO reads too, or plain gathers (`ehsod_tf.ops.portable`) for LiteRT.
 """
 
 from ehsod_tf.edge.exporting import EdgeFormat, Precision, export_edge

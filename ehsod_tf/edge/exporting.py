@@ -9,7 +9,7 @@ from ehsod_tf.edge.packages import require_packages
 from ehsod_tf.errors import ConfigError, require_choice
 from ehsod_tf.modeling import Ehsod
 
-EdgeFormat = Literal["onnx", "litert"]
+EdgeFormat = Literal["onnx", "openvino", "litert"]
 Precision = Literal["float32", "float16", "int8"]
 
 
@@ -23,25 +23,26 @@ def export_edge(
     precision: Precision = "float32",
     calibration: Sequence[str] = (),
 ) -> None:
-    """Writes the detector in one of two formats into a folder.
+    """Writes the detector in one of three formats into a folder.
 
-    ONNX is a file ``detector.onnx`` for any number of images and any canvas. LiteRT is
-    a file ``detector.tflite`` that takes one image and has a signature ``detect_HxW``
-    for each canvas. Beside it lie ``labels.txt``, the classes, and ``detector.json``,
+    ONNX is a file ``detector.onnx`` for any number of images and any canvas. OpenVINO
+    has a pair of files ``detector_HxW`` for each canvas, LiteRT a file
+    ``detector.tflite`` with a signature ``detect_HxW`` for each; both take one image.
+    Beside it lie ``labels.txt``, the classes, and ``detector.json``,
     what a client must know to put an image on its canvas. The inputs are those of
     `graph.make_function`, the outputs those of the SavedModel.
 
     Args:
         model: a built model whose layers compute in float32.
         path: the folder; replaced once all is written.
-        to: "onnx" or "litert".
+        to: "onnx", "openvino" or "litert".
         class_names: K names.
         resizing: that which the model was trained with.
         precision: "float32"; "float16" stores the weights in half precision and
             computes in float32; "int8" quantises the convolutions and the fully
             connected layers, boxes and scores stay float32.
         calibration: image files from which "int8" learns the range of the activations,
-            for ONNX; LiteRT measures them at each call.
+            for ONNX and OpenVINO; LiteRT measures them at each call.
 
     Raises:
         ConfigError: a setting is not as above, `path` holds something else, or the
@@ -56,10 +57,13 @@ def export_edge(
 
             litert.write(model, folder, canvases, precision)
         else:
-            from ehsod_tf.edge import onnx_file
+            from ehsod_tf.edge import onnx_file, openvino_file
 
             feeds = (_make_feed(name, resizing) for name in calibration)
-            onnx_file.write(model, folder, precision, feeds)
+            if to == "onnx":
+                onnx_file.write(model, folder, precision, feeds)
+            else:
+                openvino_file.write(model, folder, canvases, precision, feeds)
         write_settings(
             folder,
             class_names,

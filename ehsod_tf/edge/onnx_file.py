@@ -17,28 +17,40 @@ OPSET = 18
 # The layers that hold nearly all weights and nearly all of the work.
 WEIGHTED = ("Conv", "MatMul", "Gemm")
 _FILE = "detector.onnx"
+Canvas = tuple[int | None, int | None]
 
 
-def write(model: Ehsod, folder: str, precision: str, feeds: Iterable[dict]) -> None:
-    """Writes ``detector.onnx``.
+def write(
+    model: Ehsod,
+    folder: str,
+    precision: str,
+    feeds: Iterable[dict],
+    batch_size: int | None = None,
+    canvas: Canvas = (None, None),
+) -> str:
+    """Writes ``detector.onnx`` and returns its path.
 
     Args:
         model: a built model.
         folder: where to.
         precision: see `exporting.export_edge`.
         feeds: inputs as arrays, for "int8".
+        batch_size, canvas: see `graph.make_function`.
     """
     path = os.path.join(folder, _FILE)
-    proto = convert(model)
+    proto = convert(model, batch_size, canvas)
     if precision == "float16":
         halve_weights(proto)
     onnx.save(proto, path)
     if precision == "int8":
         _quantize(path, feeds)
+    return path
 
 
-def convert(model: Ehsod) -> onnx.ModelProto:
-    """The detector as an ONNX model of any number of images on any canvas.
+def convert(
+    model: Ehsod, batch_size: int | None = None, canvas: Canvas = (None, None)
+) -> onnx.ModelProto:
+    """The detector as an ONNX model of the shapes of `graph.make_function`.
 
     Raises:
         ConfigError: it has an operation, in a backbone of one's own, that tf2onnx does
@@ -46,7 +58,9 @@ def convert(model: Ehsod) -> onnx.ModelProto:
     """
     import tf2onnx
 
-    function = graph.make_function(model, onnx_operations)
+    function = graph.make_function(
+        model, onnx_operations, batch_size=batch_size, canvas=canvas
+    )
     with _quiet("tf2onnx"):
         proto, _ = tf2onnx.convert.from_function(
             function,

@@ -7,6 +7,7 @@ from ehsod_tf.errors import EhsodError
 # What writing a format takes. LiteRT's converter is TensorFlow's.
 _PACKAGES = {
     "onnx": ("onnx", "tf2onnx", "onnxruntime"),
+    "openvino": ("onnx", "tf2onnx", "onnxruntime", "openvino"),
     "litert": (),
 }
 

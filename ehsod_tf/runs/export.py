@@ -50,7 +50,7 @@ def export_edge(
     precision: edge.Precision = "float32",
     calibration: Sequence[str] = (),
 ) -> None:
-    """Writes the detector for ONNX Runtime or LiteRT."""
+    """Writes the detector for ONNX Runtime, OpenVINO or LiteRT."""
     edge.export_edge(
         model,
         path,
