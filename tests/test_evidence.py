@@ -14,8 +14,9 @@ ROOT = pathlib.Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "benchmarks" / "evidence"))
 
 from anchor_coverage import find_covered  # noqa: E402
+from arms import ARMS  # noqa: E402
 from claims import compute_claims  # noqa: E402
-from matrices import ARMS, MATRICES, list_runs  # noqa: E402
+from matrices import MATRICES, list_runs  # noqa: E402
 from measure_run import exchange_averages  # noqa: E402
 from tables import format_tables  # noqa: E402
 

@@ -21,7 +21,7 @@ ALLOWED = {
     "training": NETWORK,
     # An exported model decodes and resizes images as the data pipeline does.
     "export": NETWORK | {"data"},
-    "edge": NETWORK | {"data"},
+    "edge": NETWORK | {"data", "export"},
 }
 ALLOWED["runs"] = set(ALLOWED)
 ALLOWED["config"] = set(ALLOWED)

@@ -5,7 +5,8 @@ import os
 import statistics
 from collections import defaultdict
 
-from matrices import ARMS, Matrix, list_runs
+from arms import ARMS
+from matrices import Matrix, list_runs
 
 AP50 = ("AP50", "voc_ap50_area")
 # Heading: (the figure's possible names, the branch that it needs).

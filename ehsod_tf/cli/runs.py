@@ -274,21 +274,21 @@ def report(
 
 def _require_writable(output_dir, export):
     """Refuses, before any work, to write over a run or over other files."""
-    from ehsod_tf.export import require_replaceable
+    from ehsod_tf.export import SAVED_MODEL, require_replaceable
     from ehsod_tf.training import require_unowned
 
     if output_dir:
         require_unowned(output_dir)
     if export:
         require_unowned(os.path.dirname(os.path.abspath(export)))
-        require_replaceable(export)
+        require_replaceable(export, SAVED_MODEL)
 
 
 def _check_export(output, to, precision, calibration, only_saved_model):
     """Refuses, before any work, what cannot be written."""
-    from ehsod_tf.edge.exporting import check_settings
-    from ehsod_tf.edge.folders import require_replaceable
+    from ehsod_tf.edge import EDGE_DETECTOR, check_settings
     from ehsod_tf.errors import ConfigError
+    from ehsod_tf.export import require_replaceable
     from ehsod_tf.training import require_unowned
 
     if to == "saved_model":
@@ -306,7 +306,7 @@ def _check_export(output, to, precision, calibration, only_saved_model):
         )
     check_settings(to, precision, calibration)
     require_unowned(os.path.dirname(os.path.abspath(output)))
-    require_replaceable(output)
+    require_replaceable(output, EDGE_DETECTOR)
 
 
 def _find_config(model_dir):

@@ -1,16 +1,20 @@
 """From a model to the folder of one format."""
 
+import json
+import os
 from collections.abc import Sequence
 from typing import Literal, get_args
 
 from ehsod_tf.data import Resizing
-from ehsod_tf.edge.folders import fill_folder, write_settings
 from ehsod_tf.edge.packages import require_packages
 from ehsod_tf.errors import ConfigError, require_choice
+from ehsod_tf.export.folder import Kind, fill_folder, write_labels
 from ehsod_tf.modeling import Ehsod
 
 EdgeFormat = Literal["onnx", "openvino", "litert"]
 Precision = Literal["float32", "float16", "int8"]
+SETTINGS_FILE = "detector.json"
+EDGE_DETECTOR = Kind("an exported detector", SETTINGS_FILE)
 
 
 def export_edge(
@@ -28,8 +32,8 @@ def export_edge(
     ONNX is a file ``detector.onnx`` for any number of images and any canvas. OpenVINO
     has a pair of files ``detector_HxW`` for each canvas, LiteRT a file
     ``detector.tflite`` with a signature ``detect_HxW`` for each; both take one image.
-    Beside it lie ``labels.txt``, the classes, and ``detector.json``,
-    what a client must know to put an image on its canvas. The inputs are those of
+    Beside it lie ``labels.txt``, the classes, and ``detector.json``, what a client must
+    know to put an image on its canvas. The inputs are those of
     `graph.make_function`, the outputs those of the SavedModel.
 
     Args:
@@ -51,7 +55,7 @@ def export_edge(
     """
     check_settings(to, precision, calibration)
     canvases = resizing.list_canvases()
-    with fill_folder(path) as folder:
+    with fill_folder(path, EDGE_DETECTOR) as folder:
         if to == "litert":
             from ehsod_tf.edge import litert
 
@@ -64,15 +68,21 @@ def export_edge(
                 onnx_file.write(model, folder, precision, feeds)
             else:
                 openvino_file.write(model, folder, canvases, precision, feeds)
-        write_settings(
+        write_labels(folder, class_names)
+        _write_settings(
             folder,
-            class_names,
             format=to,
             precision=precision,
             shorter_side=resizing.shorter_side,
             longer_side=resizing.longer_side,
             canvases=canvases,
         )
+
+
+def _write_settings(folder, **settings):
+    with open(os.path.join(folder, SETTINGS_FILE), "w", encoding="utf-8") as file:
+        json.dump(settings, file, indent=2)
+        file.write("\n")
 
 
 def check_settings(to: str, precision: str, calibration: Sequence[str]) -> None:

@@ -10,21 +10,19 @@ say about the model, ``model_card.md``. The server reads the first two itself.
 """
 
 import os
-import shutil
 import tempfile
 
 import tensorflow as tf
 
 from ehsod_tf import ops
 from ehsod_tf.data import Resizing
-from ehsod_tf.errors import ConfigError
+from ehsod_tf.export.folder import Kind, fill_folder, write_labels
 from ehsod_tf.export.server import Server
 from ehsod_tf.export.warmup import write_warmup_requests
 from ehsod_tf.modeling import Ehsod
 
 CARD_FILE = "model_card.md"
-_LABELS_FILE = "labels.txt"
-_MODEL_FILE = "saved_model.pb"
+SAVED_MODEL = Kind("a SavedModel", "saved_model.pb")
 
 
 def export_saved_model(
@@ -51,23 +49,19 @@ def export_saved_model(
         card: text of ``model_card.md``.
 
     Raises:
-        ConfigError: see `require_replaceable`.
+        ConfigError: see `folder.require_replaceable`.
     """
-    require_replaceable(path)
-    path = os.path.abspath(path)
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=os.path.dirname(path)) as folder:
-        labels = os.path.join(folder, _LABELS_FILE)
-        with open(labels, "w", encoding="utf-8") as file:
-            file.writelines(f"{name}\n" for name in class_names)
+    with (
+        tempfile.TemporaryDirectory() as temporary,
+        fill_folder(path, SAVED_MODEL) as written,
+    ):
         server = Server(
             model,
             resizing=resizing,
             normalized_boxes=normalized_boxes,
             class_names=class_names if names_as_output else None,
-            labels=labels,
+            labels=write_labels(temporary, class_names),
         )
-        written = os.path.join(folder, "saved_model")
         with ops.use_backend(backend):
             tf.saved_model.save(
                 server,
@@ -81,20 +75,3 @@ def export_saved_model(
         if card is not None:
             with open(os.path.join(written, CARD_FILE), "w", encoding="utf-8") as file:
                 file.write(card)
-        shutil.rmtree(path, ignore_errors=True)
-        shutil.move(written, path)
-
-
-def require_replaceable(path: str) -> None:
-    """Raises a `ConfigError` unless nothing but a SavedModel is at `path`."""
-    if not os.path.lexists(path):
-        return
-    is_folder = os.path.isdir(path)
-    if is_folder and (
-        not os.listdir(path) or os.path.exists(os.path.join(path, _MODEL_FILE))
-    ):
-        return
-    what = "a folder with something else in it" if is_folder else "a file"
-    raise ConfigError(
-        f"{path} is {what}, not a SavedModel that could be replaced; name a new folder"
-    )

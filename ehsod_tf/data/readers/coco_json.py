@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ehsod_tf.data.readers.json_files import name_json_faults, require_own_keys
 from ehsod_tf.data.text_files import require_utf8
 from ehsod_tf.errors import DataError
 
@@ -90,23 +91,15 @@ def load_coco_json(path: str) -> dict[str, list]:
     text = _read_text(path, cut_outlines=True)
     if not text.strip():
         raise DataError(f"{path}: the file is empty; write or fetch it again")
-    try:
-        content = json.loads(text, object_pairs_hook=_trim)
-    except json.JSONDecodeError as error:
-        require_utf8(path)
-        raise DataError(
-            f"{path}{_locate_fault(path)}: not valid JSON ({error.msg}); write or "
-            "fetch the file again"
-        ) from error
-    except _RepeatedKeyError as error:
-        raise DataError(
-            f"{path}: an object has the key {shorten(error.args[0])} twice; keep one"
-        ) from error
-    # A number of thousands of digits; brackets nested thousands deep.
-    except (ValueError, RecursionError) as error:
-        raise DataError(
-            f"{path}: not a file of annotations ({error}); write or fetch it again"
-        ) from error
+    with name_json_faults(path):
+        try:
+            content = json.loads(text, object_pairs_hook=_trim)
+        except json.JSONDecodeError as error:
+            require_utf8(path)
+            raise DataError(
+                f"{path}{_locate_fault(path)}: not valid JSON ({error.msg}); write or "
+                "fetch the file again"
+            ) from error
     _require_lists(content, path)
     content["annotations"] = list(map(_to_packed, content["annotations"]))
     return content
@@ -149,15 +142,8 @@ def _locate_fault(path: str) -> str:
     return ""
 
 
-class _RepeatedKeyError(Exception):
-    """Of two values under one key, JSON readers silently take the last."""
-
-
 def _trim(pairs: list[tuple[str, object]]) -> object:
-    record = dict(pairs)
-    if len(record) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise _RepeatedKeyError(next(key for key in keys if keys.count(key) > 1))
+    record = require_own_keys(pairs)
     if "category_id" in record or "bbox" in record:
         return pack_annotation(record)
     if "file_name" in record:

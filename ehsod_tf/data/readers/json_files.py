@@ -1,7 +1,9 @@
 """JSON files of any content, and the numbers in them."""
 
+import contextlib
 import json
 import math
+from collections.abc import Iterator
 from reprlib import repr as shorten
 
 from ehsod_tf.data.text_files import read_text
@@ -16,13 +18,21 @@ def load_json(path: str) -> object:
             key twice.
     """
     text = read_text(path)
+    with name_json_faults(path):
+        try:
+            return json.loads(text, object_pairs_hook=require_own_keys)
+        except json.JSONDecodeError as error:
+            raise DataError(
+                f"{path}, line {error.lineno}, column {error.colno}: not valid JSON "
+                f"({error.msg}); write or fetch the file again"
+            ) from error
+
+
+@contextlib.contextmanager
+def name_json_faults(path: str) -> Iterator[None]:
+    """Raises a `DataError` for what is JSON and yet cannot be read."""
     try:
-        return json.loads(text, object_pairs_hook=_require_own_keys)
-    except json.JSONDecodeError as error:
-        raise DataError(
-            f"{path}, line {error.lineno}, column {error.colno}: not valid JSON "
-            f"({error.msg}); write or fetch the file again"
-        ) from error
+        yield
     except _RepeatedKeyError as error:
         raise DataError(
             f"{path}: an object has the key {shorten(error.args[0])} twice; keep one"
@@ -38,7 +48,8 @@ class _RepeatedKeyError(Exception):
     """Of two values under one key, JSON readers silently take the last."""
 
 
-def _require_own_keys(pairs: list[tuple[str, object]]) -> dict:
+def require_own_keys(pairs: list[tuple[str, object]]) -> dict:
+    """Makes an object of its pairs; within `name_json_faults`, no key may be twice."""
     record = dict(pairs)
     if len(record) < len(pairs):
         keys = [key for key, _ in pairs]

@@ -11,7 +11,6 @@ A label is an id of the label map, `LABEL_MAP_FILE` beside the files.
 
 import hashlib
 import os
-import tempfile
 
 import numpy as np
 import tensorflow as tf
@@ -22,6 +21,7 @@ from ehsod_tf.data.image_files import read_header
 from ehsod_tf.data.problems import Findings
 from ehsod_tf.data.tfrecord.label_map import LABEL_MAP_FILE, write_label_map
 from ehsod_tf.data.tfrecord.parsing import BOX_SIDES
+from ehsod_tf.data.writers.export_folder import create_folder
 from ehsod_tf.errors import DataError, require_count
 from ehsod_tf.structures import (
     ABSENT,
@@ -63,18 +63,8 @@ def write_tfrecords(
     num_images = len(image_set.paths)
     require_count("num_shards", num_shards)
     num_shards = min(num_shards, num_images)
-    output_dir = os.path.abspath(output_dir)
-    if os.path.isdir(output_dir) and os.listdir(output_dir):
-        raise DataError(
-            f"{output_dir}: this folder is not empty; give a new one, or empty it first"
-        )
-    os.makedirs(os.path.dirname(output_dir), exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=os.path.dirname(output_dir)) as temporary:
-        # A folder of its own, as temporary ones are closed to other users.
-        folder = os.path.join(temporary, "records")
-        os.mkdir(folder)
+    with create_folder(output_dir) as folder:
         _write_files(image_set, folder, num_shards)
-        os.replace(folder, output_dir)
     logging.info("wrote %d images into %d files", num_images, num_shards)
     return num_images
 
