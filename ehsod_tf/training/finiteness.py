@@ -62,10 +62,11 @@ def _name_dump(step, strategy):
 def _join_rows(strategy, batch: Batch):
     """Puts this machine's rows of a distributed batch together again, as arrays."""
 
-    def concatenate(parts):
-        return np.concatenate(
-            [part.numpy() for part in strategy.experimental_local_results(parts)]
-        )
+    def concatenate(values):
+        parts = strategy.experimental_local_results(values)
+        if parts[0] is None:  # What no image of the set has.
+            return None
+        return np.concatenate([part.numpy() for part in parts])
 
     targets = type(batch.targets)(*map(concatenate, batch.targets))
     fields = {name: concatenate(getattr(batch, name)) for name in DUMPED_FIELDS}
