@@ -75,10 +75,8 @@ def combine_states(image_labels: np.ndarray, is_boxed: np.ndarray) -> np.ndarray
 def list_labels(class_states):
     """[..., K] labels, `PRESENT`, `ABSENT` or `UNKNOWN`; arrays and tensors."""
     lib = np if isinstance(class_states, np.ndarray) else tf
-    of_boxed = class_states - BOXED_OFFSET
-    return lib.where(
-        class_states > PARTLY_BOXED, of_boxed, lib.minimum(class_states, PRESENT)
-    )
+    # As a remainder, for integers that TensorFlow keeps in a GPU's host's memory.
+    return lib.minimum((class_states + 1) % BOXED_OFFSET - 1, PRESENT)
 
 
 def find_boxed(class_states):

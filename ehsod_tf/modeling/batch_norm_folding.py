@@ -75,6 +75,8 @@ def run_folded(network: keras.Model, inputs):
             return lambda x, **_: x
         if _is_functional(operation):
             return lambda x, **_: run_folded(operation, x)
+        if type(operation) is layers.Add:
+            return lambda x, **_: _add(operation, x)
         return _in_inference_mode(operation)
 
     # Keras's own walk, with other calls; private, as is all of it that knows the graph.
@@ -123,6 +125,16 @@ def _convolve_folded(conv, gain, bias, inputs):
     kernel = tf.cast(kernel * gain, dtype)
     outputs = _CONVOLVE[type(conv)](conv, tf.cast(inputs, dtype), kernel)
     return add_bias(outputs, tf.cast(bias, dtype))
+
+
+def _add(operation, inputs):
+    """A sum of equal shapes, which TensorFlow fuses with the convolution before it.
+
+    Its gradient needs no shapes either, where that of a sum that may broadcast does.
+    """
+    if len({tuple(x.shape) for x in inputs}) > 1:
+        return operation(inputs)
+    return tf.add_n(inputs)
 
 
 def _read(variable):

@@ -54,17 +54,12 @@ class BoxedShares(NamedTuple):
         )
         return tf.where(explained, beside, elsewhere)
 
-    def at_cells(self, boxed: tf.Tensor) -> tf.Tensor | None:
-        """The shares [B, H, W, K] of cells; boxed: [B, H, W, 1] bool, within a box."""
-        if self.of_class is None:
-            return None
+    def at_cells(self, boxed: tf.Tensor) -> tf.Tensor:
+        """The shares [B, C, K] of cells; boxed: [B, C, 1] bool, within a box."""
         beside, elsewhere = (
-            shares[:, tf.newaxis, tf.newaxis]
-            for shares in (self.of_class_beside, self.of_class)
+            shares[:, tf.newaxis] for shares in (self.of_class_beside, self.of_class)
         )
-        # Not by a choice between maps and rows, see `losses.focal_loss`.
-        is_beside = tf.cast(boxed, tf.float32)
-        return is_beside * beside + (1.0 - is_beside) * elsewhere
+        return tf.where(boxed, beside, elsewhere)
 
 
 def share_boxed(targets: Targets, boxed_share: float) -> BoxedShares:

@@ -1,7 +1,7 @@
 """The class activation map (CAM): what it scores and what it is taught (Sec. 3.1).
 
-A CAM here is the K-channel map ``A_l`` of one pyramid level; level l has ``2 ** l``
-pixels of the network input per cell.
+A CAM here is the K-channel map ``A_l`` of one pyramid level, or the maps of all levels
+with their cells end to end, [B, C, K]; see `Cells`.
 """
 
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import tensorflow as tf
 
 from ehsod_tf import ops
+from ehsod_tf.modeling.boxes.cells import Cells
 from ehsod_tf.modeling.boxes.geometry import clip_boxes
 from ehsod_tf.structures import ABSENT, ANY_CLASS
 
@@ -17,37 +18,37 @@ CAM_OBJECTNESS = ("softmax_max", "sigmoid_max", "contrast", "sigmoid_contrast", 
 RING_SCALE = 1.5
 
 
-def mask_cells(shape, stride: int, image_sizes):
-    """Marks the cells of a level that begin inside the unpadded image.
+def mask_cells(cells: Cells, image_sizes):
+    """Marks the cells that begin inside the unpadded image.
 
-    Every image has at least one such cell, however small it is.
+    Every image has at least one such cell on every level, however small it is.
 
     Args:
-        shape: (height, width) of the level in cells.
-        stride: pixels per cell.
+        cells: `Cells`.
         image_sizes: [B, 2] int32 (height, width) in pixels.
 
     Returns:
-        [B, height, width] bool.
+        [B, C] bool.
     """
-    rows = tf.range(shape[0]) * stride < image_sizes[:, :1]
-    columns = tf.range(shape[1]) * stride < image_sizes[:, 1:]
-    return rows[:, :, tf.newaxis] & columns[:, tf.newaxis, :]
+    limits = tf.gather(tf.cast(image_sizes, tf.int64), cells.line_axes, axis=1)
+    return cells.cross(cells.line_numbers * cells.line_strides < limits)
 
 
-def average_cam(cam_logits, cells):
-    """Global average of a CAM over its unpadded cells.
+def average_cam(cam_logits, cells: Cells, inside):
+    """Global average of the CAM of each level over its unpadded cells.
 
     Args:
-        cam_logits: [B, H, W, K] float32.
-        cells: [B, H, W] bool of `mask_cells`.
+        cam_logits: [B, C, K] float32.
+        cells: `Cells` of L levels.
+        inside: [B, C] bool of `mask_cells`.
 
     Returns:
-        [B, K] float32.
+        [B, L, K] float32.
     """
-    weights = tf.cast(cells, cam_logits.dtype)
-    sums = tf.einsum("bhwk,bhw->bk", cam_logits, weights)
-    return sums / tf.reduce_sum(weights, axis=[1, 2])[:, tf.newaxis]
+    is_own = tf.one_hot(cells.places, len(cells.levels), dtype=cam_logits.dtype)
+    weights = is_own * tf.cast(inside, cam_logits.dtype)[..., tf.newaxis]
+    sums = tf.matmul(weights, cam_logits, transpose_a=True)
+    return sums / tf.reduce_sum(weights, axis=1)[..., tf.newaxis]
 
 
 def reduce_cam(cam_logits, cam_objectness: str = "softmax_max"):
@@ -74,7 +75,7 @@ def average_over_boxes(maps: Mapping[int, tf.Tensor], boxes, places):
     Args:
         maps: {level: [B, H_l, W_l] float32}.
         boxes: [B, N, 4] float32 pixels; what lies outside the map counts as 0.
-        places: [N] int32, which of the maps a column of boxes reads.
+        places: [N] int64, which of the maps a column of boxes reads.
 
     Returns:
         [B, N] float32; 0 for an empty box.
@@ -93,7 +94,7 @@ def contrast_over_boxes(maps: Mapping[int, tf.Tensor], boxes, places, image_size
     Args:
         maps: {level: [B, H_l, W_l] float32 in [0, 1]}.
         boxes: [B, N, 4] float32 pixels, within their images.
-        places: [N] int32, which of the maps a column of boxes reads.
+        places: [N] int64, which of the maps a column of boxes reads.
         image_sizes: [B, 2] int32.
 
     Returns:
@@ -113,52 +114,51 @@ def contrast_over_boxes(maps: Mapping[int, tf.Tensor], boxes, places, image_size
     return tf.cast(tf.where(has_both, contrasts, 0.0), tf.float32)
 
 
-def draw_cam_targets(boxes, classes, num_classes: int, shape, stride: int, sigma=0.8):
+def draw_cam_targets(boxes, classes, num_classes: int, cells: Cells, sigma=0.8):
     """Pixel targets of strong images: the shrunken boxes of each class are positive.
 
     A box marks its centred part, `sigma` of it along each axis, as positive and the
     rest of itself as ignored; positive beats ignored, and cells outside every box of a
-    class are negative. A cell belongs to a box if its centre does. If no centre falls
-    into the shrunken box, the cell that holds the box's centre is positive.
+    class are negative. A cell belongs to a box if its centre does. If no centre of a
+    level falls into the shrunken box, the cell that holds the box's centre is positive.
 
     Args:
         boxes: [B, M, 4] float32 pixels.
         classes: [B, M] int32, -1 for padding.
         num_classes: K.
-        shape: (height, width) of the level in cells.
-        stride: pixels per cell.
+        cells: `Cells`.
         sigma: linear size of the positive part (Sec. 3.1).
 
     Returns:
-        (positive, ignored): two [B, H, W, K] bool maps; the rest is negative.
+        (positive, covered): two [B, C, K] bool maps. What is covered and not positive
+        is ignored; the rest is negative.
     """
-    outer = _cover_cells(boxes, shape, stride)
-    inner = _cover_cells(_scale_boxes(boxes, sigma), shape, stride)
-    centre = _centre_cells(boxes, shape, stride)
-    is_empty = ~tf.reduce_any(inner, axis=[1, 2], keepdims=True)
-    inner = inner | (is_empty & centre)
-    one_hot = tf.one_hot(classes, num_classes)  # [B, M, K]; rows of -1 are all 0
-    positive = _merge_boxes(inner, one_hot)
-    ignored = _merge_boxes(outer, one_hot) & ~positive
-    return positive, ignored
+    outer = _cover_lines(boxes, cells)
+    inner = _cover_lines(_scale_boxes(boxes, sigma), cells)
+    is_held = tf.gather(_hold_centres(inner, cells), cells.line_groups, axis=1)
+    inner = tf.where(is_held, inner, _find_centre_lines(boxes, cells))
+    marked = cells.cross(tf.stack([inner, outer], axis=2))
+    positive, in_outer = _merge_boxes(marked, tf.one_hot(classes, num_classes))
+    return positive, positive | in_outer
 
 
-def cover_ignored_cells(boxes, classes, num_classes: int, shape, stride: int):
+def cover_ignored_cells(boxes, classes, num_classes: int, cells: Cells):
     """The cells that are negative for no loss: those in ignored regions.
 
     Args:
         boxes: [B, G, 4] float32 pixels; rows of padding are 0.
         classes: [B, G] int32; `ANY_CLASS` for every channel.
         num_classes: K.
-        shape: (height, width) of the level in cells.
-        stride: pixels per cell.
+        cells: `Cells`.
 
     Returns:
-        [B, H, W, K] bool.
+        [B, C, K] bool.
     """
     is_any = (classes == ANY_CLASS)[..., tf.newaxis]
     channels = tf.where(is_any, 1.0, tf.one_hot(classes, num_classes))
-    return _merge_boxes(_cover_cells(boxes, shape, stride), channels)
+    marked = cells.cross(_cover_lines(boxes, cells))
+    (merged,) = _merge_boxes(marked[:, :, tf.newaxis], channels)
+    return merged
 
 
 def label_weak_cells(image_labels, weak_cam_target: str = "absent_negatives"):
@@ -176,28 +176,54 @@ def label_weak_cells(image_labels, weak_cam_target: str = "absent_negatives"):
     return image_labels == ABSENT
 
 
-def _merge_boxes(cells, one_hot):
-    """[B, H, W, M] bool cells of boxes to [B, H, W, K] bool cells of classes."""
-    return tf.einsum("bhwm,bmk->bhwk", tf.cast(cells, tf.float32), one_hot) > 0
+def _merge_boxes(marked, channels):
+    """From cells of boxes to cells of channels.
+
+    Args:
+        marked: [B, C, S, M] bool, S ways to mark the cells of a box.
+        channels: [B, M, K] float32, above 0 where a box stands for a channel.
+
+    Returns:
+        S maps of [B, C, K] bool.
+    """
+    merged = tf.einsum("bcsm,bmk->bcsk", tf.cast(marked, tf.float32), channels) > 0
+    return tf.unstack(merged, axis=2)
 
 
-def _cover_cells(boxes, shape, stride):
-    """[B, M, 4] boxes to [B, H, W, M]: which cell centres lie in which box."""
-    y = ((tf.cast(tf.range(shape[0]), tf.float32) + 0.5) * stride)[:, tf.newaxis]
-    x = ((tf.cast(tf.range(shape[1]), tf.float32) + 0.5) * stride)[:, tf.newaxis]
-    ymin, xmin, ymax, xmax = tf.unstack(boxes[:, tf.newaxis], axis=-1)  # [B, 1, M]
-    rows = (y >= ymin) & (y < ymax)  # [B, H, M]
-    columns = (x >= xmin) & (x < xmax)
-    return rows[:, :, tf.newaxis] & columns[:, tf.newaxis]
+def _cover_lines(boxes, cells):
+    """[B, M, 4] boxes to [B, Z, M]: which lines' centres lie in which box."""
+    centres = (tf.cast(cells.line_numbers, tf.float32) + 0.5) * tf.cast(
+        cells.line_strides, tf.float32
+    )
+    centres = centres[:, tf.newaxis]
+    low, high = (
+        _take_by_axis(boxes[..., :2], cells),
+        _take_by_axis(boxes[..., 2:], cells),
+    )
+    return (centres >= low) & (centres < high)
 
 
-def _centre_cells(boxes, shape, stride):
-    """[B, M, 4] boxes to [B, H, W, M]: the cell that holds each box's centre."""
-    centres = tf.cast((boxes[..., :2] + boxes[..., 2:]) * 0.5 / stride, tf.int32)
-    centres = tf.clip_by_value(centres, 0, tf.stack(shape) - 1)  # [B, M, 2]
-    rows = tf.range(shape[0])[:, tf.newaxis] == centres[:, tf.newaxis, :, 0]
-    columns = tf.range(shape[1])[:, tf.newaxis] == centres[:, tf.newaxis, :, 1]
-    return rows[:, :, tf.newaxis] & columns[:, tf.newaxis]
+def _hold_centres(marked, cells):
+    """Which boxes have marked cells: [B, Z, M] lines to [B, 2 L, M], by line group."""
+    num_levels = len(cells.levels)
+    is_own = tf.one_hot(cells.line_groups, 2 * num_levels)
+    has_lines = tf.einsum("bzm,zg->bgm", tf.cast(marked, tf.float32), is_own) > 0
+    has_cells = has_lines[:, :num_levels] & has_lines[:, num_levels:]
+    return tf.concat([has_cells, has_cells], axis=1)
+
+
+def _find_centre_lines(boxes, cells):
+    """[B, M, 4] boxes to [B, Z, M]: the lines of the cell that holds a box's centre."""
+    centres = _take_by_axis((boxes[..., :2] + boxes[..., 2:]) * 0.5, cells)
+    strides = tf.cast(cells.line_strides, tf.float32)[:, tf.newaxis]
+    last = tf.gather(cells.line_counts, cells.line_groups)[:, tf.newaxis] - 1
+    numbers = tf.clip_by_value(tf.cast(centres / strides, tf.int64), 0, last)
+    return cells.line_numbers[:, tf.newaxis] == numbers
+
+
+def _take_by_axis(values, cells):
+    """[B, M, 2] of (y, x) to [B, Z, M]: what is of a line's own axis."""
+    return tf.gather(tf.linalg.matrix_transpose(values), cells.line_axes, axis=1)
 
 
 def _scale_boxes(boxes, scale):

@@ -9,7 +9,7 @@ from keras import layers
 
 from ehsod_tf.errors import require_count, require_share
 from ehsod_tf.modeling.boxes.anchors import Anchors, generate_anchors
-from ehsod_tf.modeling.convolution import Conv2D
+from ehsod_tf.modeling.convolution import Conv2D, add_bias
 from ehsod_tf.modeling.rpn_targets import SampledAnchors, sample_anchors
 from ehsod_tf.structures import Targets
 
@@ -129,24 +129,37 @@ class CamRpn(layers.Layer):
 
     def call(self, pyramid) -> CamRpnOutputs:
         """{2..6: [B, H_l, W_l, C]} -> `CamRpnOutputs`."""
-        cam_logits, objectness_logits, deltas = {}, [], []
+        cam_logits, flat = {}, []
+        num_images, size = (
+            tf.shape(pyramid[min(pyramid)])[0],
+            5 * len(self.anchor_ratios),
+        )
         for level in sorted(pyramid):
             features = pyramid[level]
             if level in CAM_LEVELS:
                 logits = self.cam(self.cam_conv(features))
                 cam_logits[level] = tf.cast(logits, tf.float32)
-            hidden = self.rpn_conv(features)
-            objectness_logits.append(_flatten(self.rpn_objectness(hidden), [-1]))
-            deltas.append(_flatten(self.rpn_deltas(hidden), [-1, 4]))
+            outputs = self._predict_anchors(self.rpn_conv(features))
+            flat.append(tf.reshape(outputs, [num_images, -1, size]))
         anchors = generate_anchors(
             pyramid, scale=self.anchor_scale, ratios=self.anchor_ratios
         )
+        objectness, deltas = tf.split(
+            tf.cast(tf.concat(flat, axis=1), tf.float32), [size // 5, -1], axis=2
+        )
         return CamRpnOutputs(
             cam_logits,
-            tf.cast(tf.concat(objectness_logits, axis=1), tf.float32),
-            tf.cast(tf.concat(deltas, axis=1), tf.float32),
+            tf.reshape(objectness, [num_images, -1]),
+            tf.reshape(deltas, [num_images, -1, 4]),
             anchors,
         )
+
+    def _predict_anchors(self, hidden):
+        """Both 1x1 convolutions as one: [B, H, W, 5 * ratios], objectness first."""
+        outputs = self.rpn_objectness, self.rpn_deltas
+        kernel = tf.concat([layer.kernel for layer in outputs], axis=3)
+        bias = tf.concat([layer.bias for layer in outputs], axis=0)
+        return add_bias(tf.nn.conv2d(hidden, kernel, 1, "SAME"), bias)
 
     def sample_anchors(
         self, outputs: CamRpnOutputs, targets: Targets, image_sizes, seeds
@@ -171,8 +184,3 @@ class CamRpn(layers.Layer):
             low_quality_iou=self.low_quality_iou,
             border_anchors=self.border_anchors,
         )
-
-
-def _flatten(maps, shape):
-    """[B, H, W, ratios * n] to [B, H * W * ratios, n], as anchors are laid."""
-    return tf.reshape(maps, [tf.shape(maps)[0], *shape])

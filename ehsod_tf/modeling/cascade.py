@@ -10,7 +10,7 @@ from ehsod_tf.errors import require_count, require_share
 from ehsod_tf.modeling.boxes.coding import decode_boxes
 from ehsod_tf.modeling.boxes.geometry import clip_boxes, compute_areas
 from ehsod_tf.modeling.hybrid_head import HeadOutputs, HybridHead
-from ehsod_tf.modeling.roi_sampling import Rois, sample_rois
+from ehsod_tf.modeling.roi_sampling import Rois, draw_priorities, sample_rois
 from ehsod_tf.structures import Proposals, Targets
 
 # By stage. The paper gives the first three thresholds and leaves the deviations open;
@@ -120,6 +120,9 @@ class Cascade(layers.Layer):
             seeds: [B] int64, in training.
         """
         boxes, valid = proposals.boxes, proposals.valid
+        if targets is not None:
+            num_boxes, num_truths = tf.shape(valid)[1], tf.shape(targets.classes)[1]
+            priorities = draw_priorities(seeds, self.num_stages, num_boxes, num_truths)
         stages = []
         for index, head in enumerate(self.heads):
             if targets is None:
@@ -129,7 +132,7 @@ class Cascade(layers.Layer):
                     boxes,
                     valid,
                     targets,
-                    seeds + index,
+                    priorities[index],
                     num_classes=self.num_classes,
                     num_rois=self.num_rois,
                     positive_iou=STAGE_IOUS[index],
@@ -156,6 +159,6 @@ def refine_boxes(stage: StageOutputs, image_sizes):
 
 
 def _wrap_boxes(boxes, valid):
-    unknown = tf.fill(tf.shape(valid), -1)
+    unknown = tf.fill(tf.shape(valid), tf.constant(-1, tf.int64))
     no = tf.zeros_like(valid)
     return Rois(boxes, valid, unknown, tf.zeros_like(boxes), no, no)

@@ -15,6 +15,7 @@ import tensorflow as tf
 from ehsod_tf.errors import ConfigError, require_choice
 from ehsod_tf.modeling import losses
 from ehsod_tf.modeling.boxed_shares import share_boxed
+from ehsod_tf.modeling.boxes.cells import join_levels, number_cells_of
 from ehsod_tf.modeling.boxes.coding import encode_boxes
 from ehsod_tf.modeling.cam import (
     average_cam,
@@ -176,80 +177,70 @@ class HybridCriterion:
         return terms, counters
 
     def _cam_terms(self, outputs, targets, weights, image_sizes, shares):
-        cls, sums = 0.0, 0.0
-        for level, logits in outputs.cam_logits.items():
-            scores = self._score_cam(level, logits, image_sizes)
-            bce = losses.binary_cross_entropy(scores, targets.image_labels)
-            cls += tf.reduce_sum(bce, axis=-1)
-            sums += self._segment_cam(level, logits, targets, image_sizes, shares)
-        positive, num_positive, negative, num_cells = tf.unstack(sums)
-        seg = positive / tf.maximum(num_positive, 1.0)
-        seg += negative / (POSITIVE_SHARE * num_cells)
+        cells, logits, inside = _list_cells(outputs.cam_logits, image_sizes)
+        scores = self._score_cam(logits, cells, inside)
+        labels = targets.image_labels[:, tf.newaxis]
+        bce = losses.binary_cross_entropy(scores, labels)
+        cls = _sum_images(bce) / len(cells.levels)
+        seg = self._segment_cam(logits, cells, inside, targets, shares)
         one = tf.ones_like(cls)
         of_weak = 0.0 if self.weak_cam_target == "none" else 1.0
         seg_weights = tf.where(targets.has_boxes, weights.classification, of_weak)
         return {
-            "cam_cls": sum_masked(cls / len(outputs.cam_logits), one, one),
+            "cam_cls": sum_masked(cls, one, one),
             "cam_seg": sum_masked(seg, one, seg_weights),
         }
 
-    def score_cam(self, level: int, logits, image_sizes):
-        """The image's probability of each class from one level of the CAM.
+    def score_cam(self, cam_logits, image_sizes):
+        """The image's probability of each class from each level of the CAM.
 
         Args:
-            level: of the pyramid.
-            logits: [B, H, W, K] float32, its CAM.
+            cam_logits: {level: [B, H_l, W_l, K] float32} of L levels.
             image_sizes: [B, 2] int32.
 
         Returns:
-            [B, K] float32 in [0, 1].
+            [B, L, K] float32 in [0, 1].
         """
-        return tf.exp(self._score_cam(level, logits, image_sizes).present)
+        cells, logits, inside = _list_cells(cam_logits, image_sizes)
+        return tf.exp(self._score_cam(logits, cells, inside).present)
 
-    def _score_cam(self, level, logits, image_sizes) -> losses.LogScores:
-        shape = tf.shape(logits)[1], tf.shape(logits)[2]
-        averages = average_cam(logits, mask_cells(shape, 2**level, image_sizes))
+    def _score_cam(self, logits, cells, inside) -> losses.LogScores:
+        averages = average_cam(logits, cells, inside)
         if self.cam_activation == "softmax":
             return losses.score_softmax(averages)
         return losses.score_sigmoid(averages)
 
-    def _segment_cam(self, level, logits, targets, image_sizes, shares):
-        """What one level adds to L_CAM-seg.
+    def _segment_cam(self, logits, cells, inside, targets, shares):
+        """L_CAM-seg of each image: [B].
 
-        Returns:
-            [4, B]: loss and number of the positive (cell, class) pairs, loss of the
-            negative pairs, number of cells inside the image.
+        The loss of the positive pairs of cell and class over their number, plus that of
+        the negative pairs over `POSITIVE_SHARE` of the cells inside the image.
         """
-        shape = tf.shape(logits)[1], tf.shape(logits)[2]
-        cells = mask_cells(shape, 2**level, image_sizes)[..., tf.newaxis]
-        positive, ignored = draw_cam_targets(
-            targets.boxes,
-            targets.classes,
-            logits.shape[-1],
-            shape,
-            2**level,
-            self.cam_sigma,
+        num_classes = logits.shape[-1]
+        positive, covered = draw_cam_targets(
+            targets.boxes, targets.classes, num_classes, cells, self.cam_sigma
         )
         absent = label_weak_cells(targets.image_labels, self.weak_cam_target)
-        is_strong = targets.has_boxes[:, tf.newaxis, tf.newaxis, tf.newaxis]
-        negative = tf.where(
-            is_strong, ~(positive | ignored), absent[:, tf.newaxis, tf.newaxis, :]
-        )
+        is_strong = targets.has_boxes[:, tf.newaxis, tf.newaxis]
+        negative = tf.where(is_strong, ~covered, absent[:, tf.newaxis])
         if targets.ignored_boxes is not None:
             negative &= ~cover_ignored_cells(
-                targets.ignored_boxes,
-                targets.ignored_classes,
-                logits.shape[-1],
-                shape,
-                2**level,
+                targets.ignored_boxes, targets.ignored_classes, num_classes, cells
             )
-        is_positive = positive & is_strong & cells
-        in_box = tf.reduce_any(positive | ignored, axis=-1, keepdims=True)
-        loss = losses.focal_loss(logits, is_positive, shares.at_cells(in_box))
-        positive = tf.cast(is_positive, tf.float32)
-        negative = tf.cast(negative & cells, tf.float32)
-        parts = loss * positive, positive, loss * negative, tf.cast(cells, tf.float32)
-        return tf.stack([_sum_images(part) for part in parts])
+        inside = inside[..., tf.newaxis]
+        positive &= is_strong & inside
+        boxed_shares = None
+        if shares.of_class is not None:
+            in_box = tf.reduce_any(covered, axis=-1, keepdims=True)
+            boxed_shares = shares.at_cells(in_box)
+        loss = losses.focal_loss(logits, positive, boxed_shares)
+        is_positive = tf.cast(positive, tf.float32)
+        num_positive = tf.reduce_sum(is_positive, axis=[1, 2], keepdims=True)
+        num_cells = _sum_images(tf.cast(inside, tf.float32))[:, tf.newaxis, tf.newaxis]
+        cell_weights = is_positive / tf.maximum(num_positive, 1.0) + tf.cast(
+            negative & inside, tf.float32
+        ) / (POSITIVE_SHARE * num_cells)
+        return _sum_images(loss * cell_weights)
 
     def _stage_terms(self, stages, targets, weights, shares):
         """The terms of all stages at once: each stage's images are rows of one batch.
@@ -259,7 +250,7 @@ class HybridCriterion:
         """
         rois, head = _join_rows([k.rois for k in stages], [k.head for k in stages])
         num_stages, num_classes = len(stages), head.confidence_logits.shape[-1]
-        labels = tf.tile(targets.image_labels, [num_stages, 1])
+        labels = tf.concat([targets.image_labels] * num_stages, axis=0)
         boxed_shares = shares.at_regions(rois.explained)
 
         def sum_images(values):
@@ -288,7 +279,7 @@ class HybridCriterion:
         deltas = encode_boxes(rois.matched_boxes, rois.boxes) / stds
         distances = losses.smooth_l1(head.deltas, deltas, HEAD_BETA)
         is_foreground = tf.cast(foreground, tf.float32)
-        regression = tf.reduce_sum(distances, axis=-1) * is_foreground
+        regression = distances * is_foreground[..., tf.newaxis]
         count = sum_images(supervised)
         one, strong = tf.ones_like(mid), targets.has_boxes
         everything = tf.ones_like(strong)
@@ -321,7 +312,7 @@ def _compute_rpn_terms(outputs, sampled_anchors, targets, weights, shares):
     deltas = encode_boxes(matched, outputs.anchors.boxes)
     distances = losses.smooth_l1(outputs.deltas, deltas, RPN_BETA)
     is_positive = tf.cast(positives, tf.float32)
-    regression = tf.reduce_sum(distances, axis=-1) * is_positive
+    regression = distances * is_positive[..., tf.newaxis]
     num_sampled = _sum_images(sampled)
     strong = targets.has_boxes
     num_positives = sum_masked(_sum_images(is_positive), num_sampled, strong).total
@@ -331,6 +322,12 @@ def _compute_rpn_terms(outputs, sampled_anchors, targets, weights, shares):
         ),
         "rpn_reg": sum_masked(_sum_images(regression), num_sampled, weights.regression),
     }, num_positives
+
+
+def _list_cells(cam_logits, image_sizes):
+    """`Cells` of the CAM, its logits [B, C, K], and which cells are inside [B, C]."""
+    cells = number_cells_of(cam_logits)
+    return cells, join_levels(cam_logits), mask_cells(cells, image_sizes)
 
 
 def _split_stages(terms):
@@ -353,5 +350,7 @@ def _join_rows(*structures):
 
 
 def _sum_images(values):
-    """Sums all axes but the first."""
-    return tf.reduce_sum(values, axis=list(range(1, values.shape.rank)))
+    """Sums all axes but the first: [B, ...] to [B]."""
+    axes = list(range(1, values.shape.rank))
+    # With `keepdims`, for else a gradient goes through the host of a GPU.
+    return tf.reshape(tf.reduce_sum(values, axis=axes, keepdims=True), [-1])

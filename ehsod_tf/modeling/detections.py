@@ -68,8 +68,8 @@ class DetectionDecoder:
             classes=classes,
             num_classes=stages[0].head.confidence_logits.shape[-1],
         )
-        kept = indices >= 0
-        rows = tf.maximum(indices, 0)
+        indices = tf.cast(indices, tf.int64)
+        kept, rows = indices >= 0, tf.maximum(indices, 0)
         boxes, scores, classes = (
             tf.gather(values, rows, batch_dims=1) for values in (boxes, scores, classes)
         )
@@ -103,5 +103,7 @@ def _take_best_pairs(boxes, scores, max_candidates):
     flat = tf.reshape(scores, [shape[0], shape[1] * num_classes])
     k = tf.minimum(max_candidates, shape[1] * num_classes)
     scores, pairs = tf.math.top_k(flat, k=k)
+    # On a GPU, int32 is computed with in the host's memory.
+    pairs, num_classes = tf.cast(pairs, tf.int64), tf.cast(num_classes, tf.int64)
     boxes = tf.gather(boxes, pairs // num_classes, batch_dims=1)
-    return boxes, scores, pairs % num_classes
+    return boxes, scores, tf.cast(pairs % num_classes, tf.int32)

@@ -203,17 +203,14 @@ class Ehsod(keras.Model):
         pyramid, cam_rpn = self._propose(images)
         proposals = self.selector(cam_rpn, image_sizes, training=False)
         stages = self.cascade(_pooled_levels(pyramid), proposals, image_sizes)
-        cam = [
-            self.criterion.score_cam(level, logits, image_sizes)
-            for level, logits in cam_rpn.cam_logits.items()
-        ]
+        cam = self.criterion.score_cam(cam_rpn.cam_logits, image_sizes)
         mid = []
         for stage in stages:
             scores = score_image(
                 stage.head.class_logits, stage.head.confidence_logits, stage.rois.valid
             )
             mid.append(tf.exp(scores.present))
-        return LabelScores(tf.add_n(cam) / len(cam), tf.add_n(mid) / len(mid))
+        return LabelScores(tf.reduce_mean(cam, axis=1), tf.add_n(mid) / len(mid))
 
     def compute_terms(
         self, batch: Batch, step, weights: TargetWeights | None = None
@@ -251,17 +248,15 @@ class Ehsod(keras.Model):
             terms, counters = self.compute_terms(
                 taught, self.optimizer.iterations, weights
             )
-            counts = _sum_replicas({name: term.count for name, term in terms.items()})
-            shares = {
-                name: tf.math.divide_no_nan(term.total, counts[name])
-                for name, term in terms.items()
-            }
-            loss = tf.add_n(
-                [self._loss_weights[name] * share for name, share in shares.items()]
-            )
+            totals = tf.stack([term.total for term in terms.values()])
+            counts = tf.stack([term.count for term in terms.values()])
+            shares = tf.math.divide_no_nan(totals, _sum_replicas(counts))
+            weights = tf.constant([self._loss_weights[name] for name in terms])
+            loss = tf.reduce_sum(weights * shares)
             scaled_loss = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled_loss, self.trainable_variables)
         self.optimizer.apply(gradients, self.trainable_variables)
+        shares = dict(zip(terms, tf.unstack(shares), strict=True))
         return _sum_replicas(
             {"total_loss": loss, **shares, **counters, **teacher_counters}
         )

@@ -53,7 +53,7 @@ class FeaturePyramid(layers.Layer):
             merged = (
                 lateral
                 if merged is None
-                else lateral + _upsample(merged, tf.shape(lateral)[1:3])
+                else tf.add_n([lateral, _upsample(merged, tf.shape(lateral)[1:3])])
             )
             pyramid[level] = self.outputs[str(level)](merged)
         coarsest = max(pyramid)

@@ -62,16 +62,15 @@ class HybridHead(layers.Layer):
 
     def call(self, pooled) -> HeadOutputs:
         """[B, R, S, S, C] pooled features -> `HeadOutputs`."""
-        shape = tf.shape(pooled)
         size = pooled.shape[2] * pooled.shape[3] * pooled.shape[4]
-        hidden = tf.reshape(pooled, [shape[0] * shape[1], size])
+        hidden = tf.reshape(pooled, [-1, size])
         for layer in self.hidden:
             hidden = layer(hidden)
-
-        def predict(layer):
-            outputs = tf.cast(layer(hidden), tf.float32)
-            return tf.reshape(outputs, [shape[0], shape[1], layer.units])
-
-        return HeadOutputs(
-            predict(self.classifier), predict(self.regressor), predict(self.confidence)
-        )
+        # The three outputs by one product.
+        outputs = self.classifier, self.regressor, self.confidence
+        kernel = tf.concat([layer.kernel for layer in outputs], axis=1)
+        bias = tf.concat([layer.bias for layer in outputs], axis=0)
+        values = tf.cast(tf.nn.bias_add(tf.matmul(hidden, kernel), bias), tf.float32)
+        shape = tf.concat([tf.shape(pooled)[:2], [values.shape[-1]]], axis=0)
+        sizes = [layer.units for layer in outputs]
+        return HeadOutputs(*tf.split(tf.reshape(values, shape), sizes, axis=2))

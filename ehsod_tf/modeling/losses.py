@@ -51,9 +51,7 @@ def sum_masked(values, counts, sample_mask) -> LossTerm:
         `LossTerm` of [...] each.
     """
     mask = tf.cast(sample_mask, tf.float32)
-    return LossTerm(
-        tf.reduce_sum(values * mask, axis=-1), tf.reduce_sum(counts * mask, axis=-1)
-    )
+    return LossTerm(_sum_axis(values * mask, -1), _sum_axis(counts * mask, -1))
 
 
 def score_sigmoid(logits) -> LogScores:
@@ -72,10 +70,8 @@ def score_softmax(logits) -> LogScores:
         return LogScores(log_p, tf.fill(tf.shape(log_p), math.log(EPSILON)))
     # 1 - p loses its digits only for the largest p: there it is the sum of the others.
     is_top = tf.one_hot(tf.argmax(logits, axis=-1), logits.shape[-1], True, False)
-    others = tf.reduce_logsumexp(
-        tf.where(is_top, _LOG_OF_0, log_p), axis=-1, keepdims=True
-    )
-    absent = tf.math.log1p(-tf.exp(tf.where(is_top, _LOG_OF_0, log_p)))
+    rest = tf.where(is_top, _LOG_OF_0, log_p)
+    others, absent = _log_sum_exp(rest, -1), tf.math.log1p(-tf.exp(rest))
     return LogScores(log_p, tf.where(is_top, others, absent))
 
 
@@ -192,7 +188,7 @@ def score_image(class_logits, confidence_logits, valid) -> LogScores:
     has_proposals = tf.reduce_any(valid, axis=1)[:, tf.newaxis]
 
     def mix(log_s, without_proposals):
-        mixed = tf.reduce_logsumexp(log_p + log_s, axis=1)
+        mixed = tf.squeeze(_log_sum_exp(log_p + log_s, 1), axis=1)
         # A sum of probabilities may round to a little more than 1.
         return tf.where(has_proposals, tf.minimum(mixed, 0.0), without_proposals)
 
@@ -204,7 +200,21 @@ def score_image(class_logits, confidence_logits, valid) -> LogScores:
 def log_softmax_over_proposals(confidence_logits, valid):
     """Logarithm of p: [B, R, K], normalised over the valid proposals of each image."""
     masked = tf.where(valid[..., tf.newaxis], confidence_logits, _LOG_OF_0)
-    return tf.nn.log_softmax(masked, axis=1)
+
+    # TensorFlow's own would turn this axis into the last one and back.
+    @tf.custom_gradient
+    def compute(masked):
+        shifted = masked - tf.reduce_max(masked, axis=1, keepdims=True)
+        total = tf.reduce_sum(tf.exp(shifted), axis=1, keepdims=True)
+        log_p = shifted - tf.math.log(total)
+
+        def differentiate(upstream):
+            total = tf.reduce_sum(upstream, axis=1, keepdims=True)
+            return upstream - tf.exp(log_p) * total
+
+        return log_p, differentiate
+
+    return compute(masked)
 
 
 def class_cross_entropy(class_logits, classes, boxed_shares=None):
@@ -216,16 +226,19 @@ def class_cross_entropy(class_logits, classes, boxed_shares=None):
 
     Args:
         class_logits: [B, R, K + 1] float32, background last.
-        classes: [B, R] int32, 0 .. K.
+        classes: [B, R] int64, 0 .. K.
         boxed_shares: [B, R, K] float32 in [0, 1]; None is 1.
 
     Returns:
         [B, R] float32.
     """
     if boxed_shares is None:
-        return tf.nn.sparse_softmax_cross_entropy_with_logits(
-            labels=classes, logits=class_logits
-        )
+        # The raw operation, for the public one compares shapes in every step.
+        loss = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(
+            features=tf.reshape(class_logits, [-1, class_logits.shape[-1]]),
+            labels=tf.reshape(classes, [-1]),
+        ).loss
+        return tf.reshape(loss, tf.shape(classes))
     num_classes = class_logits.shape[-1] - 1
     is_own = tf.one_hot(classes, num_classes + 1, on_value=True, off_value=False)
     unboxed = tf.pad(
@@ -248,7 +261,7 @@ def confidence_cross_entropy(
     Args:
         confidence_logits: [B, R, K] float32.
         valid: [B, R] bool.
-        classes: [B, R] int32 of `Rois`; anything outside 0 .. K-1 is no class.
+        classes: [B, R] int64 of `Rois`; anything outside 0 .. K-1 is no class.
         normalizer: "rois" divides by the image's valid proposals, as the formula has
             it; "classes" by the classes that have proposals.
         boxed_shares: [B, R, K] float32, see `class_cross_entropy`: by this share do
@@ -264,13 +277,13 @@ def confidence_cross_entropy(
     assigned = tf.one_hot(classes, tf.shape(confidence_logits)[-1])  # [B, R, K]
     per_class = tf.reduce_sum(assigned, axis=1)  # N_j: [B, K]
     log_p = log_softmax_over_proposals(confidence_logits, valid)
-    sums = tf.reduce_sum(assigned * log_p, axis=1)
+    sums = _sum_axis(assigned * log_p, 1)
     cross_entropy = -tf.math.divide_no_nan(sums, per_class)  # [B, K]
     if normalizer == "classes":
         divisor = tf.reduce_sum(tf.cast(per_class > 0, tf.float32), axis=-1)
     else:
         divisor = tf.reduce_sum(tf.cast(valid, tf.float32), axis=-1)
-    return tf.math.divide_no_nan(tf.reduce_sum(cross_entropy, axis=-1), divisor)
+    return tf.math.divide_no_nan(_sum_axis(cross_entropy, -1), divisor)
 
 
 def absent_class_loss(class_logits, valid, image_labels):
@@ -296,3 +309,22 @@ def absent_class_loss(class_logits, valid, image_labels):
     return tf.math.divide_no_nan(
         tf.reduce_sum(losses * weights, axis=1), tf.reduce_sum(weights, axis=1)
     )
+
+
+def _sum_axis(values, axis: int):
+    """Sum over one axis. Else a gradient goes through the host of a GPU."""
+    return tf.squeeze(tf.reduce_sum(values, axis=axis, keepdims=True), axis=axis)
+
+
+def _log_sum_exp(values, axis: int):
+    """Logarithm of the sum of exponentials over an axis, which stays, with length 1.
+
+    Its gradient is written out, in three operations in place of a dozen.
+    """
+
+    @tf.custom_gradient
+    def compute(values):
+        result = tf.reduce_logsumexp(values, axis=axis, keepdims=True)
+        return result, lambda upstream: upstream * tf.exp(values - result)
+
+    return compute(values)

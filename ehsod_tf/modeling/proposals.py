@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from ehsod_tf import ops
 from ehsod_tf.errors import require_choice, require_count, require_share
+from ehsod_tf.modeling.boxes.cells import number_through
 from ehsod_tf.modeling.boxes.coding import decode_boxes
 from ehsod_tf.modeling.boxes.geometry import clip_boxes, compute_areas
 from ehsod_tf.modeling.cam import (
@@ -127,17 +128,18 @@ def score_proposals(
         scores += cam_scores
     is_candidate = (tf.abs(logits) < float("inf")) & (compute_areas(boxes) > 0)
     scores = tf.where(is_candidate, scores, _INVALID_SCORE)
-    indices, num_valid = ops.non_max_suppression(
+    indices, _ = ops.non_max_suppression(
         boxes,
         scores,
         iou_threshold=nms_iou,
         max_outputs=max_proposals,
         score_threshold=_INVALID_SCORE / 2,
-        classes=tf.where(is_candidate, places, -1),
+        classes=tf.cast(tf.where(is_candidate, places, -1), tf.int32),
         num_classes=len(outputs.anchors.counts),
     )
-    valid = tf.range(max_proposals) < num_valid[:, tf.newaxis]
-    rows = tf.maximum(indices, 0)
+    # On a GPU, int32 is computed with in the host's memory.
+    indices = tf.cast(indices, tf.int64)
+    valid, rows = indices >= 0, tf.maximum(indices, 0)
     boxes = tf.gather(boxes, rows, batch_dims=1)
     scores = tf.gather(scores, rows, batch_dims=1)
     cam_scores = tf.gather(cam_scores, rows, batch_dims=1)
@@ -150,7 +152,7 @@ def score_proposals(
 
 
 def _choose_candidates(outputs, image_sizes, pre_nms_top_k):
-    """The best anchors of each level: logits [B, N], rows [B, N] and levels [N].
+    """The best anchors of each level: logits [B, N], rows [B, N] and levels [N] int64.
 
     A level is counted from the finest. Anchors that do not take part have -inf.
     """
@@ -173,9 +175,10 @@ def _choose_candidates(outputs, image_sizes, pre_nms_top_k):
         ),
         strict=True,
     )
-    places = tf.repeat(tf.range(len(anchors.counts)), sizes)
-    starts = tf.gather(tf.cumsum(counts, exclusive=True), places)
-    return tf.concat(best, axis=1), tf.concat(rows, axis=1) + starts, places
+    rows = tf.concat([tf.cast(k, tf.int64) for k in rows], axis=1)
+    places, _ = number_through(sizes)
+    starts = tf.cast(tf.cumsum(counts, exclusive=True), tf.int64)
+    return tf.concat(best, axis=1), rows + tf.gather(starts, places), places
 
 
 def _score_on_cam(

@@ -19,7 +19,7 @@ class Rois(NamedTuple):
     Attributes:
         boxes: [B, R, 4] float32.
         valid: [B, R] bool, False for padding.
-        classes: [B, R] int32: a class, K for background, or -1 where nothing is known
+        classes: [B, R] int64: a class, K for background, or -1 where nothing is known
             (weak images, padding).
         matched_boxes: [B, R, 4] float32, the ground-truth box of a positive row.
         is_ground_truth: [B, R] bool, rows that were appended from the ground truth.
@@ -34,11 +34,44 @@ class Rois(NamedTuple):
     explained: tf.Tensor
 
 
+class RoiPriorities(NamedTuple):
+    """Random numbers of a stage's candidates, in [0, 1); the smallest are chosen.
+
+    Attributes:
+        boxes: [B, N] float32.
+        truths: [B, M] float32, of the ground-truth boxes.
+    """
+
+    boxes: tf.Tensor
+    truths: tf.Tensor
+
+
+def draw_priorities(
+    seeds, num_stages: int, num_boxes, num_truths
+) -> list[RoiPriorities]:
+    """`RoiPriorities` of all stages; each depends on its seed, stage and row alone.
+
+    Args:
+        seeds: [B] int64, see `ehsod_tf.modeling.boxes.sampling.make_seeds`.
+        num_stages: of the cascade.
+        num_boxes: N, proposals of the first stage; later stages have fewer.
+        num_truths: M.
+    """
+    stages = tf.range(num_stages, dtype=tf.int64)[:, tf.newaxis]
+    ids = [tf.range(num_boxes), tf.range(num_truths) + _GROUND_TRUTH_IDS]
+    drawn = hash_priorities(tf.reshape(seeds + stages, [-1]), tf.concat(ids, axis=0))
+    drawn = tf.reshape(drawn, [num_stages, -1, num_boxes + num_truths])
+    parts = tf.split(drawn, [num_boxes, num_truths], axis=2)
+    return [
+        RoiPriorities(*stage) for stage in zip(*map(tf.unstack, parts), strict=True)
+    ]
+
+
 def sample_rois(
     boxes,
     valid,
     targets: Targets,
-    seeds,
+    priorities: RoiPriorities,
     *,
     num_classes: int,
     num_rois: int,
@@ -60,19 +93,15 @@ def sample_rois(
         boxes: [B, N, 4] float32 candidates, best first; N >= num_rois.
         valid: [B, N] bool.
         targets: `Targets` of the images.
-        seeds: [B] int64, see `ehsod_tf.modeling.boxes.sampling.make_seeds`.
+        priorities: `RoiPriorities` of at least N candidates.
         num_classes: K.
         num_rois: R.
         positive_iou: overlap from which a candidate is positive; below is background.
         positive_fraction: largest share of positives.
     """
     truth_valid = (targets.classes >= 0) & targets.has_boxes[:, tf.newaxis]
-    num_truths, num_boxes = tf.shape(truth_valid)[1], tf.shape(valid)[1]
     candidates = tf.concat([boxes, targets.boxes], axis=1)
     candidates_valid = tf.concat([valid, truth_valid], axis=1)
-    candidate_ids = tf.concat(
-        [tf.range(num_boxes), tf.range(num_truths) + _GROUND_TRUTH_IDS], axis=0
-    )
     matches = match_boxes(
         candidates,
         candidates_valid,
@@ -81,30 +110,51 @@ def sample_rois(
         positive_iou=positive_iou,
         negative_iou=positive_iou,
     )
+    num_boxes = tf.shape(boxes)[1]
     positives, negatives = sample_matches(
-        leave_out_ignored(matches.labels, candidates, targets.ignored_boxes),
-        hash_priorities(seeds, candidate_ids),
+        matches.positives,
+        leave_out_ignored(matches.negatives, candidates, targets.ignored_boxes),
+        tf.concat([priorities.boxes[:, :num_boxes], priorities.truths], axis=1),
         num_samples=num_rois,
         positive_fraction=positive_fraction,
     )
     is_strong = targets.has_boxes[:, tf.newaxis]
     chosen = tf.where(is_strong, positives | negatives, candidates_valid)
-    # top_k keeps the order of equals: the best candidates of a weak image come first.
-    picked, rows = tf.math.top_k(tf.cast(chosen, tf.int32), k=num_rois)
+    # In their order: the best candidates of a weak image come first.
+    rows, found = _find_first(chosen, num_rois)
 
     def pick(values):
         return tf.gather(values, rows, batch_dims=1)
 
-    positives = pick(positives) & is_strong
     matched = pick(matches.indices)
-    classes = tf.gather(targets.classes, matched, batch_dims=1)
-    classes = tf.where(positives, classes, num_classes)
-    known = is_strong & (picked > 0)
+    classes = tf.cast(targets.classes, tf.int64)
+    classes = tf.gather(classes, matched, batch_dims=1)
+    classes = tf.where(pick(positives), classes, num_classes)
+    is_ground_truth = tf.concat([tf.zeros_like(valid), truth_valid], axis=1)
     return Rois(
         boxes=pick(candidates),
-        valid=picked > 0,
-        classes=tf.where(known, classes, -1),
+        valid=found,
+        classes=tf.where(is_strong & found, classes, -1),
         matched_boxes=tf.gather(targets.boxes, matched, batch_dims=1),
-        is_ground_truth=rows >= num_boxes,
+        is_ground_truth=pick(is_ground_truth) & found,
         explained=pick(matches.explained),
     )
+
+
+def _find_first(chosen, count):
+    """The first `count` chosen entries of each row, found without a sort.
+
+    Args:
+        chosen: [B, N] bool.
+        count: R.
+
+    Returns:
+        ([B, R] int64 columns, 0 where there are fewer; [B, R] bool, where there are).
+    """
+    numbers = tf.cumsum(tf.cast(chosen, tf.float32), axis=1)
+    wanted = tf.ones_like(numbers[:, :1]) * tf.range(1.0, count + 1.0)
+    found = wanted <= numbers[:, -1:]
+    columns = tf.raw_ops.LowerBound(
+        sorted_inputs=numbers, values=wanted, out_type=tf.int64
+    )
+    return tf.where(found, columns, 0), found

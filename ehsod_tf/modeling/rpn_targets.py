@@ -64,11 +64,12 @@ def sample_anchors(
         negative_iou=negative_iou,
         low_quality_iou=low_quality_iou,
     )
-    labels = leave_out_ignored(
-        matches.labels, anchors.boxes[tf.newaxis], targets.ignored_boxes
+    negatives = leave_out_ignored(
+        matches.negatives, anchors.boxes[tf.newaxis], targets.ignored_boxes
     )
     positives, negatives = sample_matches(
-        labels,
+        matches.positives,
+        negatives,
         hash_priorities(seeds, anchors.ids),
         num_samples=num_samples,
         positive_fraction=positive_fraction,

@@ -13,7 +13,7 @@ def integrate_over_boxes(maps, boxes, places):
         maps: {level: [B, H_l, W_l] float32}, in ascending order; level l has 2 ** l
             pixels a cell.
         boxes: [B, N, 4] float32 pixels.
-        places: [N] int32, which of the maps, counted from 0, a column of boxes reads.
+        places: [N] int64, which of the maps, counted from 0, a column of boxes reads.
 
     Returns:
         ([B, N] integrals, [B, N] areas), both float64, or float32 in graphs for other

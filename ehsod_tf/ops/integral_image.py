@@ -21,8 +21,8 @@ class SumTables(NamedTuple):
     Attributes:
         values: [B, S] float64, the rows of all tables end to end; a table has a row and
             a column more than its map, at the cells' corners.
-        starts: [L] int32, where each table begins.
-        shapes: [L, 2] int32, its rows and columns.
+        starts: [L] int64, where each table begins.
+        shapes: [L, 2] int64, its rows and columns.
         strides: [L] float64, pixels a cell.
     """
 
@@ -44,7 +44,9 @@ def sum_maps(maps: Mapping[int, tf.Tensor]) -> SumTables:
         shapes.append(tf.shape(table)[1:])
         tables.append(tf.reshape(table, [tf.shape(table)[0], -1]))
     shapes = tf.stack(shapes)
-    starts = tf.cumsum(tf.reduce_prod(shapes, axis=1), exclusive=True)
+    starts = tf.cumsum(shapes[:, 0] * shapes[:, 1], exclusive=True)
+    # On a GPU, int32 would be computed with in the host's memory.
+    starts, shapes = tf.cast(starts, tf.int64), tf.cast(shapes, tf.int64)
     strides = np.array([2.0**level for level in maps])
     return SumTables(tf.concat(tables, axis=1), starts, shapes, strides)
 
@@ -74,15 +76,15 @@ def _weigh_corners(intervals, shapes):
 
     Args:
         intervals: [B, N, 2, 2] float64, from and to, rows and columns, in cells.
-        shapes: [N, 2] int32, entries along each axis.
+        shapes: [N, 2] int64, entries along each axis.
 
     Returns:
-        ([B, N, 4, 2] int32 entries, the two beside each end; [B, N, 4, 2] float64
+        ([B, N, 4, 2] int64 entries, the two beside each end; [B, N, 4, 2] float64
         weights).
     """
     shapes = shapes[:, tf.newaxis]
     intervals = tf.clip_by_value(intervals, 0.0, tf.cast(shapes - 1, tf.float64))
-    low = tf.minimum(tf.cast(intervals, tf.int32), shapes - 2)
+    low = tf.minimum(tf.cast(intervals, tf.int64), shapes - 2)
     signs = tf.constant([[-1.0], [1.0]], tf.float64)
     share = (intervals - tf.cast(low, tf.float64)) * signs
     return tf.concat([low, low + 1], axis=2), tf.concat([signs - share, share], axis=2)

@@ -105,14 +105,17 @@ class _ClippedAfterReduction:
 def _flatten(tensors):
     """Joins tensors or variables: [number of all elements] float32."""
     values = [tf.cast(tf.convert_to_tensor(k), tf.float32) for k in tensors]
-    return tf.concat([tf.reshape(value, [-1]) for value in values], axis=0)
+    shape = tf.constant([-1])
+    return tf.concat(
+        [k if k.shape.rank == 1 else tf.reshape(k, shape) for k in values], axis=0
+    )
 
 
 def _unflatten(flat, tensors):
     """The inverse of `_flatten`, for tensors of these shapes, in float32."""
     parts = tf.split(flat, [tensor.shape.num_elements() for tensor in tensors])
     return [
-        tf.reshape(part, tensor.shape)
+        part if len(tensor.shape) == 1 else tf.reshape(part, tensor.shape)
         for part, tensor in zip(parts, tensors, strict=True)
     ]
 

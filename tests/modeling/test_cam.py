@@ -1,10 +1,12 @@
 """The CAM: its box score, its targets, and what padding may not change."""
 
+import itertools
+
 import numpy as np
 import oracles
 import pytest
-import tensorflow as tf
 
+from ehsod_tf.modeling.boxes.cells import join_levels, number_cells, number_cells_of
 from ehsod_tf.modeling.cam import (
     average_cam,
     average_over_boxes,
@@ -122,16 +124,15 @@ def test_contrast_of_special_boxes():
 
 
 def test_cells_that_begin_inside_the_image_are_averaged():
-    cam = _draw_map(3, 4, 5, 2)
+    cams = {2: _draw_map(3, 4, 5, 2), 3: 1 + _draw_map(3, 2, 3, 2)}
     sizes = np.array([[16, 20], [9, 4], [1, 1]], np.int32)
-    cells = mask_cells((4, 5), 4, sizes)
-    assert [int(n) for n in tf.reduce_sum(tf.cast(cells, tf.int32), [1, 2])] == [
-        20, 3, 1,
-    ]  # fmt: skip
-    averages = average_cam(cam, cells)
-    for b, size in enumerate(sizes):
-        expected = oracles.cut_padding(cam[b], 4, size).mean(axis=(0, 1))
-        np.testing.assert_allclose(averages[b], expected, rtol=1e-5)
+    cells = number_cells_of(cams)
+    inside = mask_cells(cells, sizes)
+    assert inside.numpy().sum(axis=1).tolist() == [20 + 6, 3 + 2, 1 + 1]
+    averages = average_cam(join_levels(cams), cells, inside)
+    for (b, size), (i, level) in itertools.product(enumerate(sizes), enumerate(cams)):
+        own = oracles.cut_padding(cams[level][b], 2**level, size)
+        np.testing.assert_allclose(averages[b, i], own.mean(axis=(0, 1)), rtol=1e-5)
 
 
 def test_reduced_cam_is_the_largest_channel_of_softmax_or_sigmoid():
@@ -145,14 +146,20 @@ def test_reduced_cam_is_the_largest_channel_of_softmax_or_sigmoid():
     np.testing.assert_allclose(reduced, sigmoid, rtol=1e-5)
 
 
-def _draw_targets(boxes, classes, sigma=0.8, shape=(10, 10), stride=4):
-    """[H, W, 3] of 1 (positive), -1 (ignored) and 0 (negative) of one image."""
-    positive, ignored = draw_cam_targets(
-        np.array([boxes], np.float32), np.array([classes], np.int32), 3, shape, stride,
-        sigma,
+def _draw_targets(boxes, classes, sigma=0.8, shape=(10, 10), level=2):
+    """[H, W, 3] of 1 (positive), -1 (ignored) and 0 (negative) of one image.
+
+    The levels above and below, of other shapes, change nothing.
+    """
+    others = {level - 1: (3, 17), level + 1: (5, 4)}
+    positive, covered = draw_cam_targets(
+        np.array([boxes], np.float32), np.array([classes], np.int32), 3,
+        number_cells(others | {level: shape}), sigma,
     )  # fmt: skip
-    assert not (positive & ignored).numpy().any()
-    return positive[0].numpy().astype(int) - ignored[0].numpy().astype(int)
+    assert not (positive & ~covered).numpy().any()
+    states = 2 * positive[0].numpy().astype(int) - covered[0].numpy().astype(int)
+    own = states[3 * 17 : 3 * 17 + shape[0] * shape[1]]
+    return own.reshape(*shape, 3)
 
 
 def test_sigma_is_the_linear_share_of_the_box_that_is_positive():
@@ -213,15 +220,16 @@ def test_padding_rows_mark_nothing():
     assert not _draw_targets([[0, 0, 40, 40]], [-1]).any()
 
 
-@pytest.mark.parametrize("stride", [4, 8, 16, 32])
-def test_targets_equal_the_oracle_on_every_level(stride):
+@pytest.mark.parametrize("level", [2, 3, 4, 5])
+def test_targets_equal_the_oracle_on_every_level(level):
+    stride = 2**level
     rng = np.random.default_rng(stride)
     low = rng.uniform(0, 90, [6, 2])
     high = np.minimum(low + np.exp(rng.uniform(0, 4.5, [6, 2])), 95)
     boxes = np.concatenate([low, high], axis=1).astype(np.float32)
     classes = rng.integers(0, 3, 6)
     shape = (96 // stride, 96 // stride)
-    target = _draw_targets(boxes, classes, shape=shape, stride=stride)
+    target = _draw_targets(boxes, classes, shape=shape, level=level)
     expected = oracles.draw_cam_target(
         boxes.astype(np.float64), classes, 3, shape, stride
     )

@@ -11,11 +11,12 @@ from hand_made import BOXES, CLASSES, IMAGE_SIZES, NUM_CLASSES
 
 from ehsod_tf.errors import ConfigError
 from ehsod_tf.modeling import HybridCriterion
-from ehsod_tf.modeling.boxes.matching import IGNORED, NEGATIVE, leave_out_ignored
+from ehsod_tf.modeling.boxes.cells import number_cells
+from ehsod_tf.modeling.boxes.matching import leave_out_ignored
 from ehsod_tf.modeling.cam import cover_ignored_cells
 from ehsod_tf.modeling.cascade import STAGE_STDS
 from ehsod_tf.modeling.losses import discount_unboxed
-from ehsod_tf.modeling.roi_sampling import sample_rois
+from ehsod_tf.modeling.roi_sampling import draw_priorities, sample_rois
 from ehsod_tf.structures import (
     ABSENT,
     ANY_CLASS,
@@ -307,15 +308,12 @@ def test_a_negative_is_left_out_from_half_of_its_own_area_on():
     # Halves and a little less of the candidates lie in the regions.
     boxes = [[0, 0, 10, 10], [0, 0.1, 10, 10.1], [0, 20, 4, 24], [0, 0, 40, 40]]
     regions = [[0, 0, 10, 5], [0, 18, 40, 30], [0, 0, 0, 0]]
-    labels = leave_out_ignored(
-        tf.constant([[NEGATIVE] * 4, [IGNORED, 1, 1, 1]]),
+    negatives = leave_out_ignored(
+        tf.constant([[True] * 4, [False] * 4]),
         tf.constant([boxes] * 2, tf.float32),
         tf.constant([regions] * 2, tf.float32),
     )
-    assert labels.numpy().tolist() == [
-        [IGNORED, NEGATIVE, IGNORED, NEGATIVE],
-        [IGNORED, 1, 1, 1],
-    ]
+    assert negatives.numpy().tolist() == [[False, True, False, True], [False] * 4]
 
 
 def cover(box, region):
@@ -345,7 +343,7 @@ def test_no_anchor_and_no_region_in_an_ignored_region_is_a_negative(cam_rpn):
         tf.constant(corners.reshape(5, 60, 4), tf.float32),
         tf.ones([5, 60], tf.bool),
         ignoring,
-        tf.range(5, dtype=tf.int64),
+        draw_priorities(tf.range(5, dtype=tf.int64), 1, 60, ignoring.boxes.shape[1])[0],
         num_classes=NUM_CLASSES,
         num_rois=60,
         positive_iou=0.5,
@@ -361,12 +359,12 @@ def test_no_anchor_and_no_region_in_an_ignored_region_is_a_negative(cam_rpn):
 def test_cells_of_an_ignored_region_are_negative_for_no_loss(cam_rpn):
     boxes = tf.constant([[[0, 0, 24, 40], [40, 40, 60, 60], [0, 0, 0, 0]]], tf.float32)
     classes = tf.constant([[1, ANY_CLASS, ANY_CLASS]])
-    cells = cover_ignored_cells(boxes, classes, 3, (8, 8), 8).numpy()[0]
+    marks = cover_ignored_cells(boxes, classes, 3, number_cells({3: (8, 8)}))
     expected = np.zeros([8, 8, 3], bool)
     expected[:3, :5, 1] = True
     # Centres at 44 and 52.
     expected[5:7, 5:7] = True
-    np.testing.assert_array_equal(cells, expected)
+    np.testing.assert_array_equal(marks[0].numpy().reshape(8, 8, 3), expected)
     with tf.GradientTape() as tape:
         tape.watch(cam_rpn.cam_logits)
         targets = hand_made.make_targets()._replace(

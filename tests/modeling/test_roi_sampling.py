@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from hand_made import BOXES, CLASSES, HAS_BOXES, NUM_CLASSES
 
-from ehsod_tf.modeling.roi_sampling import sample_rois
+from ehsod_tf.modeling.roi_sampling import draw_priorities, sample_rois
 
 NUM_ROIS = 16
 STRONG = np.flatnonzero(HAS_BOXES)
@@ -27,9 +27,12 @@ def _make_candidates(num_boxes=60):
 
 
 def _sample(boxes, valid, targets=None, seeds=range(5), positive_iou=0.5):
+    targets = targets or hand_made.make_targets()
+    seeds = tf.constant(list(seeds), tf.int64)
+    (priorities,) = draw_priorities(seeds, 1, len(boxes[0]), targets.boxes.shape[1])
     return sample_rois(
-        tf.constant(boxes), tf.constant(valid), targets or hand_made.make_targets(),
-        tf.constant(list(seeds), tf.int64), num_classes=NUM_CLASSES,
+        tf.constant(boxes), tf.constant(valid), targets, priorities,
+        num_classes=NUM_CLASSES,
         num_rois=NUM_ROIS, positive_iou=positive_iou, positive_fraction=0.25,
     )  # fmt: skip
 

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from ehsod_tf.modeling.boxes.cells import number_through
+
 
 class Anchors(NamedTuple):
     """The anchors of a pyramid, finest level first, row by row, ratio by ratio.
@@ -40,18 +42,16 @@ def generate_anchors(
         ratios: heights divided by widths.
     """
     levels = sorted(features)
-    shapes = tf.stack([tf.shape(features[v], tf.int64)[1:3] for v in levels])
-    cells = tf.reduce_prod(shapes, axis=1)
-    which = tf.repeat(tf.range(len(levels)), cells)
-    number = tf.range(tf.reduce_sum(cells))
-    number -= tf.gather(tf.cumsum(cells, exclusive=True), which)
-    widths = tf.gather(shapes[:, 1], which)
-    rows = number // widths
-    places = tf.stack([rows, number - rows * widths], axis=1)  # [cells, 2]
+    shapes = tf.stack([tf.shape(features[v])[1:3] for v in levels])
+    cells = shapes[:, 0] * shapes[:, 1]
+    which, numbers = number_through(cells)
+    widths = tf.gather(tf.cast(shapes[:, 1], tf.int64), which)
+    rows = numbers // widths
+    places = tf.stack([rows, numbers - rows * widths], axis=1)  # [cells, 2]
     strides = np.array([2**level for level in levels], np.float32)
     boxes = _make_boxes(places, tf.gather(strides, which), scale, ratios)
     ids = _number_anchors(places, tf.gather(np.array(levels, np.int64), which), ratios)
-    counts = tf.unstack(tf.cast(cells, tf.int32) * len(ratios), num=len(levels))
+    counts = tf.unstack(cells * len(ratios), num=len(levels))
     return Anchors(boxes, ids, dict(zip(levels, counts, strict=True)))
 
 

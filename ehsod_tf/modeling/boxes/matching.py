@@ -6,10 +6,6 @@ import tensorflow as tf
 
 from ehsod_tf.modeling.boxes.geometry import compute_coverage, compute_iou
 
-POSITIVE = 1
-NEGATIVE = 0
-IGNORED = -1
-
 # What lies in an ignored region by at least this share of its own area is no negative.
 IGNORED_COVERAGE = 0.5
 # A negative that overlaps a ground-truth box by this IoU is a bad box of that object,
@@ -20,14 +16,18 @@ EXPLAINED_IOU = 0.1
 class Matches(NamedTuple):
     """Which ground-truth box each candidate stands for.
 
+    A candidate that is neither positive nor negative is ignored.
+
     Attributes:
-        indices: [B, N] int32, row of the best ground-truth box (0 where there is none).
-        labels: [B, N] int32, `POSITIVE`, `NEGATIVE` or `IGNORED`.
+        indices: [B, N] int64, row of the best ground-truth box (0 where there is none).
+        positives: [B, N] bool, candidates that stand for an object.
+        negatives: [B, N] bool, candidates that stand for background.
         explained: [B, N] bool, candidates that overlap some box by `EXPLAINED_IOU`.
     """
 
     indices: tf.Tensor
-    labels: tf.Tensor
+    positives: tf.Tensor
+    negatives: tf.Tensor
     explained: tf.Tensor
 
 
@@ -60,40 +60,39 @@ def match_boxes(
     """
     pairs_valid = boxes_valid[:, :, tf.newaxis] & target_valid[:, tf.newaxis, :]
     ious = tf.where(pairs_valid, compute_iou(boxes, target_boxes), -1.0)  # [B, N, M]
-    indices = tf.argmax(ious, axis=-1, output_type=tf.int32)
+    indices = tf.argmax(ious, axis=-1)
     best = tf.reduce_max(ious, axis=-1)
-    labels = tf.where(
-        best >= positive_iou,
-        POSITIVE,
-        tf.where(best < negative_iou, NEGATIVE, IGNORED),
-    )
+    positives = best >= positive_iou
     if low_quality_iou is not None:
         claimed = _find_low_quality_matches(ious, low_quality_iou)
         any_claim = tf.reduce_any(claimed, axis=-1)
-        claim_ious = tf.where(claimed, ious, -1.0)
-        claimants = tf.argmax(claim_ious, axis=-1, output_type=tf.int32)
+        claimants = tf.argmax(tf.where(claimed, ious, -1.0), axis=-1)
         indices = tf.where(any_claim, claimants, indices)
-        labels = tf.where(any_claim, POSITIVE, labels)
-    labels = tf.where(boxes_valid, labels, IGNORED)
-    return Matches(indices, labels, best >= EXPLAINED_IOU)
+        positives |= any_claim
+    negatives = (best < negative_iou) & ~positives
+    return Matches(
+        indices,
+        positives & boxes_valid,
+        negatives & boxes_valid,
+        best >= EXPLAINED_IOU,
+    )
 
 
-def leave_out_ignored(labels, boxes, ignored_boxes):
-    """Makes negatives that lie in an ignored region `IGNORED`; positives stay.
+def leave_out_ignored(negatives, boxes, ignored_boxes):
+    """The negatives that do not lie in an ignored region.
 
     Args:
-        labels: [B, N] int32 of `Matches`.
+        negatives: [B, N] bool of `Matches`.
         boxes: [B, N, 4] float32 candidates (or [1, N, 4]).
         ignored_boxes: [B, G, 4] float32, or None where there are none.
 
     Returns:
-        [B, N] int32.
+        [B, N] bool.
     """
     if ignored_boxes is None:
-        return labels
+        return negatives
     coverage = tf.reduce_max(compute_coverage(boxes, ignored_boxes), axis=-1)
-    is_left_out = (labels == NEGATIVE) & (coverage >= IGNORED_COVERAGE)
-    return tf.where(is_left_out, IGNORED, labels)
+    return negatives & (coverage < IGNORED_COVERAGE)
 
 
 def _find_low_quality_matches(ious, low_quality_iou):

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from ehsod_tf.modeling.boxes.matching import IGNORED, NEGATIVE, POSITIVE
 from ehsod_tf.modeling.boxes.sampling import hash_priorities, make_seeds, sample_matches
+
+POSITIVE, NEGATIVE, IGNORED = 1, 0, -1
 
 
 def _make_labels(num_positive, num_negative, num_ignored, seed=0):
@@ -16,8 +17,9 @@ def _make_labels(num_positive, num_negative, num_ignored, seed=0):
 def _sample(labels, seed=7, num_samples=16, positive_fraction=0.25):
     priorities = hash_priorities(np.full(len(labels), seed), np.arange(labels.shape[1]))
     masks = sample_matches(
-        labels, priorities, num_samples=num_samples, positive_fraction=positive_fraction
-    )
+        labels == POSITIVE, labels == NEGATIVE, priorities,
+        num_samples=num_samples, positive_fraction=positive_fraction,
+    )  # fmt: skip
     return [mask.numpy() for mask in masks]
 
 
@@ -69,8 +71,9 @@ def test_every_candidate_is_chosen_about_equally_often():
     seeds = make_seeds(np.arange(2000), step=11)
     priorities = hash_priorities(seeds, np.arange(240))
     positives, negatives = sample_matches(
-        labels, priorities, num_samples=16, positive_fraction=0.25
-    )
+        labels == POSITIVE, labels == NEGATIVE, priorities,
+        num_samples=16, positive_fraction=0.25,
+    )  # fmt: skip
     for mask, label in ((positives, POSITIVE), (negatives, NEGATIVE)):
         counts = mask.numpy().sum(axis=0)[labels[0] == label]
         share = counts.mean() / 2000
