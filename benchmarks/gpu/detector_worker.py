@@ -25,6 +25,7 @@ from ehsod_tf import modeling, ops
 from ehsod_tf.structures import Batch, Targets, combine_states
 from ehsod_tf.training.loop import make_step
 from ehsod_tf.training.optimizer import CoupledSGD
+from ehsod_tf.training.strategy import keep_channels_last
 
 
 class Detector:
@@ -181,13 +182,12 @@ def main():
     parser.add_argument("--canvas", type=int, nargs=2, required=True)
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--threads", type=int, default=0)
-    parser.add_argument("--channels_last", action="store_true")
+    parser.add_argument("--channels_first", action="store_true")
     arguments = parser.parse_args()
     if arguments.threads:
         tf.config.threading.set_intra_op_parallelism_threads(arguments.threads)
-    if arguments.channels_last:
-        # It turns the convolutions of a float32 graph on a GPU to channels-first.
-        tf.config.optimizer.set_experimental_options({"layout_optimizer": False})
+    if not arguments.channels_first:
+        keep_channels_last()
     detector = Detector(arguments.precision, tuple(arguments.canvas), arguments.width)
     serve(
         {

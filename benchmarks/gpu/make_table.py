@@ -77,8 +77,8 @@ class Setting:
     def start_ours(self, precision, canvas=None):
         command = [sys.executable, str(FOLDER / "detector_worker.py")]
         command += ["--precision", precision, *self._shared(canvas or self.canvas)]
-        if self._arguments.channels_last:
-            command.append("--channels_last")
+        if self._arguments.channels_first:
+            command.append("--channels_first")
         return Peer(command)
 
     def start_torchvision(self):
@@ -210,9 +210,9 @@ def parse_arguments():
     parser.add_argument("--steps", type=int, help="default: 20 on a GPU, 7 on a CPU")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all")
     parser.add_argument(
-        "--channels_last",
+        "--channels_first",
         action="store_true",
-        help="our side without TensorFlow's layout optimiser",
+        help="our side as TensorFlow's layout optimiser would have it",
     )
     parser.add_argument(
         "--tiny", action="store_true", help="a canvas of 96 x 128, to try the script"

@@ -18,7 +18,7 @@ from keras import layers
 from keras.src.backend import AutocastScope
 from keras.src.models.functional import Functional
 
-from ehsod_tf.modeling.convolution import add_bias
+from ehsod_tf.modeling.biased_layers import add_bias
 
 
 def find_foldable(network: keras.Model) -> list[tuple]:

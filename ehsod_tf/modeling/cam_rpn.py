@@ -8,8 +8,8 @@ import tensorflow as tf
 from keras import layers
 
 from ehsod_tf.errors import require_count, require_share
+from ehsod_tf.modeling.biased_layers import Conv2D, add_bias
 from ehsod_tf.modeling.boxes.anchors import Anchors, generate_anchors
-from ehsod_tf.modeling.convolution import Conv2D, add_bias
 from ehsod_tf.modeling.rpn_targets import SampledAnchors, sample_anchors
 from ehsod_tf.structures import Targets
 

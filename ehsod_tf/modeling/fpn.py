@@ -3,7 +3,7 @@
 import tensorflow as tf
 from keras import layers
 
-from ehsod_tf.modeling.convolution import Conv2D
+from ehsod_tf.modeling.biased_layers import Conv2D
 
 
 class FeaturePyramid(layers.Layer):

@@ -6,6 +6,8 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from ehsod_tf.modeling.biased_layers import Dense, add_bias
+
 
 class HeadOutputs(NamedTuple):
     """Raw outputs for each region of interest, float32 under any precision policy.
@@ -35,9 +37,7 @@ class HybridHead(layers.Layer):
         self.num_classes = num_classes
         self.units = units
         self.hidden = [
-            layers.Dense(
-                units, activation="relu", name=f"fc{i}", dtype=self.dtype_policy
-            )
+            Dense(units, activation="relu", name=f"fc{i}", dtype=self.dtype_policy)
             for i in (1, 2)
         ]
         self.classifier = self._output(num_classes + 1, 0.01, "class_logits")
@@ -45,7 +45,7 @@ class HybridHead(layers.Layer):
         self.confidence = self._output(num_classes, 0.01, "confidence_logits")
 
     def _output(self, units, stddev, name):
-        return layers.Dense(
+        return Dense(
             units,
             kernel_initializer=keras.initializers.RandomNormal(stddev=stddev),
             name=name,
@@ -70,7 +70,7 @@ class HybridHead(layers.Layer):
         outputs = self.classifier, self.regressor, self.confidence
         kernel = tf.concat([layer.kernel for layer in outputs], axis=1)
         bias = tf.concat([layer.bias for layer in outputs], axis=0)
-        values = tf.cast(tf.nn.bias_add(tf.matmul(hidden, kernel), bias), tf.float32)
+        values = tf.cast(add_bias(tf.matmul(hidden, kernel), bias), tf.float32)
         shape = tf.concat([tf.shape(pooled)[:2], [values.shape[-1]]], axis=0)
         sizes = [layer.units for layer in outputs]
         return HeadOutputs(*tf.split(tf.reshape(values, shape), sizes, axis=2))

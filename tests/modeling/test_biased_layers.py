@@ -1,19 +1,20 @@
-"""The bias of a convolution, and its gradient in 16 bits."""
+"""The bias of a layer, and its gradient in 16 bits."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from ehsod_tf.modeling.convolution import Conv2D, add_bias
+from ehsod_tf.modeling.biased_layers import Conv2D, Dense, add_bias
 
 
+@pytest.mark.parametrize("shape", [[2, 5, 7, 3], [70, 3]])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
-def test_gradient_of_a_bias_is_the_sum_of_what_comes_down(dtype):
+def test_gradient_of_a_bias_is_the_sum_of_what_comes_down(dtype, shape):
     rng = np.random.default_rng(0)
-    outputs = tf.constant(rng.standard_normal([2, 5, 7, 3]), dtype)
+    outputs = tf.constant(rng.standard_normal(shape), dtype)
     bias = tf.constant([1.0, -2.0, 0.5], dtype)
-    upstream = tf.constant(rng.uniform(0, 1, [2, 5, 7, 3]), dtype)
+    upstream = tf.constant(rng.uniform(0, 1, shape), dtype)
     with tf.GradientTape() as tape:
         tape.watch([outputs, bias])
         total = add_bias(outputs, bias)
@@ -21,7 +22,7 @@ def test_gradient_of_a_bias_is_the_sum_of_what_comes_down(dtype):
     of_outputs, of_bias = tape.gradient(total, [outputs, bias], upstream)
     np.testing.assert_array_equal(of_outputs, upstream)
     assert of_bias.dtype == dtype
-    expected = tf.cast(upstream, tf.float64).numpy().sum(axis=(0, 1, 2))
+    expected = tf.cast(upstream, tf.float64).numpy().reshape(-1, 3).sum(axis=0)
     rounding = {"float32": 1e-6, "float16": 1e-3, "bfloat16": 8e-3}[dtype]
     np.testing.assert_allclose(tf.cast(of_bias, tf.float64), expected, rtol=rounding)
 
@@ -41,10 +42,20 @@ def test_16_bit_sum_does_not_stall():
 def test_convolution_is_that_of_keras(activation, use_bias):
     settings = {"activation": activation, "use_bias": use_bias, "padding": "same"}
     ours, theirs = (kind(4, 3, **settings) for kind in (Conv2D, keras.layers.Conv2D))
-    inputs = np.random.default_rng(0).standard_normal([2, 6, 5, 3]).astype(np.float32)
+    compare_layers(ours, theirs, [2, 6, 5, 3])
+
+
+@pytest.mark.parametrize("activation", [None, "relu"])
+def test_fully_connected_layer_is_that_of_keras(activation):
+    ours, theirs = (kind(4, activation) for kind in (Dense, keras.layers.Dense))
+    compare_layers(ours, theirs, [6, 3])
+
+
+def compare_layers(ours, theirs, shape):
+    rng = np.random.default_rng(0)
+    inputs = rng.standard_normal(shape).astype(np.float32)
     for layer in (ours, theirs):
-        layer.build(inputs.shape)
-    rng = np.random.default_rng(1)
+        layer.build(shape)
     weights = [rng.standard_normal(w.shape) for w in ours.get_weights()]
     ours.set_weights(weights)
     theirs.set_weights(weights)
