@@ -168,6 +168,19 @@ ARMS = {
         "beyond the paper, all images in one shuffle",
         (*_PLUS, "Experiment.strong_fraction = None"),
     ),
+    "plus_low_scores": Arm(
+        "beyond the paper, the teacher's boxes from 0.3 and 0.7",
+        (*_PLUS, "Teacher.best_score = 0.3", "Teacher.other_score = 0.7"),
+    ),
+    "plus_regression": Arm(
+        "beyond the paper, the teacher's boxes from 0.5 and 0.8, for regression too",
+        (
+            *_PLUS,
+            "Teacher.best_score = 0.5",
+            "Teacher.other_score = 0.8",
+            "Teacher.regression_weight = 0.5",
+        ),
+    ),
     "plus_displaced": Arm(
         "beyond the paper, 4 boxed images a step and 4 labelled",
         (*_PLUS, "BATCH_SIZE = 8", "Experiment.reference_batch_size = 8"),

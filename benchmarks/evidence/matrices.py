@@ -47,6 +47,8 @@ _QUESTION = ("boxes", "mean_teacher", "hybrid_beside", "plus")
 _ABLATION = (
     "plus_shuffle",
     "plus_displaced",
+    "plus_low_scores",
+    "plus_regression",
     *(f"plus_no_{part}" for part in PARTS_LEFT_OUT),
 )
 
@@ -144,6 +146,7 @@ MATRICES = {
         cells=(
             *((arm, 10) for arm in _QUESTION),
             ("boxes", 100),
+            ("plus_low_scores", 10),
             *((arm, 10) for arm in MID_ARMS),
             *((arm, 10, length) for length in (2, 4) for arm in _QUESTION),
         ),

@@ -27,6 +27,7 @@ _RECALL_COLUMNS = {
         ("RPN + CAM", "with_cam", "cam"),
     )
 }
+_NONE = "–"
 # What the others are compared with; the first that a matrix has.
 _WHOLE_METHOD = ("hybrid", "hybrid_beside")
 
@@ -73,13 +74,13 @@ def format_tables(runs: list[dict]) -> str:
     recalls = {
         cell: _format_row(cell, rows, _RECALL_COLUMNS) for cell, rows in cells.items()
     }
-    return (
-        "Detections, and average precision of the image-level scores:\n\n"
-        + _format_table([*_LABEL_COLUMNS, "AP50 against the whole method"], labels)
-        + "\nObjects that the first 100, 300 and 1000 proposals cover at an IoU of 0.5:"
-        + "\n\n"
-        + _format_table(_RECALL_COLUMNS, recalls)
-    )
+    headings = [*_LABEL_COLUMNS, "AP50 against the whole method"]
+    text = "Detections, and average precision of the image-level scores:\n\n"
+    text += _format_table(headings, labels)
+    if any(value != _NONE for values in recalls.values() for value in values):
+        text += "\nObjects that the first 100, 300 and 1000 proposals cover at an IoU "
+        text += "of 0.5:\n\n" + _format_table(_RECALL_COLUMNS, recalls)
+    return text
 
 
 def group_cells(runs):
@@ -98,6 +99,14 @@ def group_cells(runs):
 
 
 def _format_table(headings, rows):
+    """Without the columns that no run has a figure for."""
+    columns = [
+        (heading, column)
+        for heading, *column in zip(headings, *rows.values(), strict=True)
+        if set(column) != {_NONE}
+    ]
+    headings, columns = zip(*columns, strict=True)
+    rows = dict(zip(rows, zip(*columns, strict=True), strict=True))
     headings = ["boxes on", "trained on", *headings]
     lines = [f"| {' | '.join(headings)} |", f"|{'---|' * len(headings)}"]
     for (percent, length, arm), values in rows.items():
@@ -109,7 +118,7 @@ def _format_table(headings, rows):
 def _format_row(cell, rows, columns):
     branches = (None, *ARMS[cell[2]].branches)
     return [
-        _format_figures(rows, names) if branch in branches else "–"
+        _format_figures(rows, names) if branch in branches else _NONE
         for names, branch in columns.values()
     ]
 
@@ -118,7 +127,7 @@ def _format_figures(rows, names):
     """Not every run was measured in every way."""
     values = [get_figure(row, names) for row in rows.values()]
     values = [value for value in values if value is not None]
-    return _format_spread(values) if values else "–"
+    return _format_spread(values) if values else _NONE
 
 
 def _format_gain(cells, cell):
@@ -129,7 +138,7 @@ def _format_gain(cells, cell):
     whole = cells.get((*key, reference), {})
     seeds = sorted(whole.keys() & cells[cell].keys())
     if arm == reference or not seeds:
-        return "–"
+        return _NONE
     return _format_spread(
         [
             get_figure(cells[cell][seed], AP50) - get_figure(whole[seed], AP50)
