@@ -1,12 +1,13 @@
-// Loads a SavedModel with TensorFlow's C++ library and prints what is on an image.
-//
-// The library and its headers come with TensorFlow's wheel; no Python runs:
-//
-//   TF=$(python -c 'import tensorflow as tf; print(tf.sysconfig.get_lib())')
-//   g++ -std=c++17 -I"$TF/include" examples/cpp/detect.cc -o detect -L"$TF"
-//     -Wl,-rpath,"$TF",--no-as-needed
-//     -l:libtensorflow_cc.so.2 -l:libtensorflow_framework.so.2
-//   ./detect runs/quickstart/saved_model photo.jpg 0.3
+/* Loads a SavedModel with TensorFlow's C++ library and prints what is on an image.
+
+The library and its headers come with TensorFlow's wheel; no Python runs:
+
+  TF=$(python -c 'import tensorflow as tf; print(tf.sysconfig.get_lib())')
+  g++ -std=c++17 -I"$TF/include" examples/cpp/detect.cc -o detect -L"$TF" \
+    -Wl,-rpath,"$TF",--no-as-needed \
+    -l:libtensorflow_cc.so.2 -l:libtensorflow_framework.so.2
+  ./detect runs/quickstart/saved_model photo.jpg 0.3
+*/
 #include <cstdio>
 #include <fstream>
 #include <iterator>

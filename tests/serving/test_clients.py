@@ -7,6 +7,7 @@ written from TensorFlow Serving's documentation: its JSON format, not its code.
 import base64
 import concurrent.futures
 import http.server
+import inspect
 import json
 import pathlib
 import subprocess
@@ -17,6 +18,7 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
+import yaml
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
@@ -47,6 +49,23 @@ def wanted(saved, images):
     outputs = saved.signatures["serving_default"](image_bytes=tf.constant(images))
     assert outputs["num_detections"].numpy().min() > 0
     return {name: value.numpy() for name, value in outputs.items()}
+
+
+# -------------------------------------------------------------------------- compose
+
+
+def test_the_compose_file_serves_where_the_clients_ask():
+    """The server's image: 8500 for gRPC, 8501 for REST, /models/<name>/<version>."""
+    text = (EXAMPLES / "compose.yaml").read_text()
+    (service,) = yaml.safe_load(text)["services"].values()
+    assert service["ports"] == ["8500:8500", "8501:8501"]
+    name = service["environment"]["MODEL_NAME"]
+    (volume,) = service["volumes"]
+    assert volume["target"] == f"/models/{name}/1"
+    # Unlike the short form, it takes no relative path for the name of a volume.
+    assert volume["type"] == "bind" and volume["read_only"]
+    assert f"localhost:8501/v1/models/{name}" in inspect.getsource(rest_client.main)
+    assert "localhost:8500" in inspect.getsource(grpc_client.main)
 
 
 # ----------------------------------------------------------------------------- gRPC
