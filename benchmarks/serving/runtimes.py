@@ -45,11 +45,11 @@ def _load_openvino(folder, threads):
         path = folder / f"detector_{height}x{width}.xml"
         return openvino.Core().compile_model(path, "CPU", hints)
 
-    def run(**inputs):
+    def detect(**inputs):
         answer = compile_canvas(*inputs["images"].shape[1:3])(inputs)
         return {key.get_any_name(): value.copy() for key, value in answer.items()}
 
-    return _run_one_by_one(run)
+    return detect
 
 
 def _load_litert(folder, threads):
@@ -60,12 +60,6 @@ def _load_litert(folder, threads):
     def run(**inputs):
         _, height, width, _ = inputs["images"].shape
         return interpreter.get_signature_runner(f"detect_{height}x{width}")(**inputs)
-
-    return _run_one_by_one(run)
-
-
-def _run_one_by_one(run):
-    """For what takes one image at a time."""
 
     def detect(**inputs):
         rows = [

@@ -17,11 +17,10 @@ def write(
     precision: str,
     feeds: Iterable[dict],
 ) -> None:
-    """Writes ``detector_HxW.xml`` and ``.bin`` for each canvas, for one image.
+    """Writes ``detector_HxW.xml`` and ``.bin`` for each canvas, for any batch.
 
     OpenVINO derives bounds for every shape, and refuses our graph of any canvas for one
-    that it finds below zero. A graph for several images gave now and then the
-    detections of one in an order that was not its own.
+    that it finds below zero.
 
     Args:
         model: a built model.
@@ -36,7 +35,7 @@ def write(
         height, width = canvas
         fitted = (_fit(feed, canvas) for feed in feeds)
         with tempfile.TemporaryDirectory() as scratch:
-            path = onnx_file.write(model, scratch, precision, fitted, 1, canvas)
+            path = onnx_file.write(model, scratch, precision, fitted, canvas=canvas)
             # Not `convert_model`, which makes float32 of weights in half precision, nor
             # `compress_to_fp16`, which rounds the coordinates of the anchors too.
             network = openvino.Core().read_model(path)

@@ -23,12 +23,14 @@ def integrate_over_boxes(maps, boxes, places):
     integrals, areas = 0.0, 0.0
     for place, (level, cell_map) in enumerate(maps.items()):
         scaled = boxes / 2.0**level
+        is_own = tf.cast(places == place, tf.float32)
         rows = _cover(scaled[..., 0], scaled[..., 2], tf.shape(cell_map)[1])
         columns = _cover(scaled[..., 1], scaled[..., 3], tf.shape(cell_map)[2])
-        is_own = tf.cast(places == place, tf.float32)
-        sums = tf.reduce_sum(tf.matmul(rows, cell_map) * columns, axis=-1)
+        # Before the sum: OpenVINO 2026.4 multiplies a sum over the last axis by a
+        # constant for each row wrongly, if there are several images.
+        columns *= is_own[:, tf.newaxis]
+        integrals += tf.reduce_sum(tf.matmul(rows, cell_map) * columns, axis=-1)
         sides = tf.maximum(scaled[..., 2:] - scaled[..., :2], 0.0)
-        integrals += is_own * sums
         areas += is_own * sides[..., 0] * sides[..., 1]
     return integrals, areas
 
