@@ -31,8 +31,8 @@ class BuildPyWithConfigs(build_py):
 # Earlier releases of tf2onnx want an older protobuf than TensorFlow does.
 ONNX = ["onnx>=1.19", "tf2onnx>=1.17", "onnxruntime>=1.23"]
 OPENVINO = ["openvino>=2025.4"]
-# To run what TensorFlow's own converter writes.
-LITERT = ["ai-edge-litert>=2.0"]
+# TensorFlow's own converter writes; to run it, and for weights below float32.
+LITERT = ["ai-edge-litert>=2.0", "ai-edge-quantizer>=0.10"]
 
 setup(
     name="ehsod_tf",

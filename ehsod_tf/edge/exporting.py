@@ -5,9 +5,11 @@ import os
 from collections.abc import Sequence
 from typing import Literal, get_args
 
+import tensorflow as tf
+
 from ehsod_tf.data import Resizing
 from ehsod_tf.edge.packages import require_packages
-from ehsod_tf.errors import ConfigError, require_choice
+from ehsod_tf.errors import ConfigError, DataError, require_choice
 from ehsod_tf.export.folder import Kind, fill_folder, write_labels
 from ehsod_tf.modeling import Ehsod
 
@@ -30,10 +32,10 @@ def export_edge(
     """Writes the detector in one of three formats into a folder.
 
     ONNX is a file ``detector.onnx`` for any number of images and any canvas. OpenVINO
-    has a pair of files ``detector_HxW`` for each canvas, LiteRT a file
-    ``detector.tflite`` with a signature ``detect_HxW`` for each; both take one image.
-    Beside it lie ``labels.txt``, the classes, and ``detector.json``, what a client must
-    know to put an image on its canvas. The inputs are those of
+    has a pair of files ``detector_HxW`` for each canvas and any number of images,
+    LiteRT a file ``detector.tflite`` with a signature ``detect_HxW`` for each, and one
+    image. Beside it lie ``labels.txt``, the classes, and ``detector.json``, what a
+    client must know to put an image on its canvas. The inputs are those of
     `graph.make_function`, the outputs those of the SavedModel.
 
     Args:
@@ -51,6 +53,7 @@ def export_edge(
     Raises:
         ConfigError: a setting is not as above, `path` holds something else, or the
             model has an operation that the format lacks.
+        DataError: an image of `calibration` cannot be read.
         MissingPackageError: an optional package is not installed.
     """
     check_settings(to, precision, calibration)
@@ -99,13 +102,19 @@ def check_settings(to: str, precision: str, calibration: Sequence[str]) -> None:
         raise ConfigError(
             f"export: --calibration does nothing for {to} in {precision}; leave it out"
         )
-    require_packages(to)
+    require_packages(to, precision)
 
 
 def _make_feed(path, resizing):
     """The inputs of the graph for one image file, as arrays."""
-    with open(path, "rb") as file:
-        placed = resizing.preprocess(file.read())
+    try:
+        with open(path, "rb") as file:
+            placed = resizing.preprocess(file.read())
+    except (OSError, tf.errors.InvalidArgumentError) as error:
+        raise DataError(
+            f"{path}: cannot be read as JPEG, PNG, BMP, GIF or WebP; leave it out of "
+            "--calibration"
+        ) from error
     names = ("images", "image_sizes", "scales")
     return {
         name: value.numpy()[None] for name, value in zip(names, placed, strict=True)

@@ -1,7 +1,5 @@
 """ONNX: traced by TensorFlow, converted by tf2onnx, with ONNX's RoIAlign and NMS."""
 
-import contextlib
-import logging
 import os
 from collections.abc import Iterable, Iterator
 
@@ -9,6 +7,7 @@ import numpy as np
 import onnx
 
 from ehsod_tf.edge import graph, onnx_operations
+from ehsod_tf.edge.loggers import quiet
 from ehsod_tf.errors import ConfigError
 from ehsod_tf.modeling import Ehsod
 
@@ -61,7 +60,7 @@ def convert(
     function = graph.make_function(
         model, onnx_operations, batch_size=batch_size, canvas=canvas
     )
-    with _quiet("tf2onnx"):
+    with quiet("tf2onnx"):
         proto, _ = tf2onnx.convert.from_function(
             function,
             input_signature=function.input_signature,
@@ -118,7 +117,7 @@ def _quantize(path, feeds):
         def get_next(self):
             return next(self._feeds, None)
 
-    with _quiet(None):
+    with quiet(None):
         quantization.quantize_static(
             path,
             path,
@@ -130,15 +129,3 @@ def _quantize(path, feeds):
             # One scale for all channels would cost the small ones their digits.
             per_channel=True,
         )
-
-
-@contextlib.contextmanager
-def _quiet(name):
-    """Keeps a logger's warnings about shapes, which change nothing, from the user."""
-    logger = logging.getLogger(name)
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

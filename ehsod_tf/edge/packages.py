@@ -10,16 +10,22 @@ _PACKAGES = {
     "openvino": ("onnx", "tf2onnx", "onnxruntime", "openvino"),
     "litert": (),
 }
+# What other weights than float32 take beyond that.
+_QUANTIZERS = {"litert": ("ai_edge_quantizer",)}
 
 
 class MissingPackageError(EhsodError):
     """A format needs packages that are not installed; names them and the extra."""
 
 
-def require_packages(to: str) -> None:
+def require_packages(to: str, precision: str = "float32") -> None:
     """Raises a `MissingPackageError` unless what the format needs is installed."""
-    missing = [name for name in _PACKAGES[to] if importlib.util.find_spec(name) is None]
+    needed = _PACKAGES[to]
+    if precision != "float32":
+        needed += _QUANTIZERS.get(to, ())
+    missing = [name for name in needed if importlib.util.find_spec(name) is None]
     if missing:
         raise MissingPackageError(
-            f"export to {to} needs {', '.join(missing)}: pip install 'ehsod_tf[{to}]'"
+            f"export to {to} in {precision} needs {', '.join(missing)}: "
+            f"pip install 'ehsod_tf[{to}]'"
         )

@@ -16,8 +16,9 @@ from PIL import Image
 
 from ehsod_tf import edge
 from ehsod_tf.data import Resizing
+from ehsod_tf.edge import graph, litert
 from ehsod_tf.edge.exporting import check_settings
-from ehsod_tf.errors import ConfigError
+from ehsod_tf.errors import ConfigError, DataError
 
 ROOT = pathlib.Path(__file__).parents[2]
 CLASS_NAMES = tuple("abcdefghij")[: small_detector.NUM_CLASSES]
@@ -109,6 +110,7 @@ def exported(request, tmp_path_factory, model):
         pytest.skip(str(error))
     if request.param == "litert":
         pytest.importorskip("ai_edge_litert")
+        pytest.importorskip("ai_edge_quantizer")
     folder = tmp_path_factory.mktemp("edge") / request.param
     return request.param, folder, export(model, folder, request.param)
 
@@ -138,6 +140,22 @@ def test_an_image_alone_is_answered_alike(exported, inputs, expected):
     )
 
 
+def test_openvino_takes_a_batch_of_a_fixed_size(exported, inputs, expected):
+    """OpenVINO joins operations in another way where it knows the batch."""
+    to, folder, _ = exported
+    if to != "openvino":
+        pytest.skip("of OpenVINO only")
+    import openvino
+
+    core = openvino.Core()
+    network = core.read_model(folder / f"detector_{SIDE}x{SIDE}.xml")
+    network.reshape({name: value.shape for name, value in inputs.items()})
+    hints = {"INFERENCE_PRECISION_HINT": "f32"}
+    found = core.compile_model(network, "CPU", hints)(inputs)
+    for name, atol in (("detection_boxes", 1e-2), ("detection_classes", 0)):
+        np.testing.assert_allclose(found[name], expected[name], atol=atol)
+
+
 def test_onnx_takes_other_canvases(exported, model):
     to, _, detect = exported
     if to != "onnx":
@@ -158,6 +176,19 @@ def test_half_precision_is_half_the_size(tmp_path, model, inputs, expected, expo
     np.testing.assert_allclose(best, expected["detection_scores"][:, 0], atol=0.02)
     sizes = [_weigh(path) for path in (tmp_path / "half", folder)]
     assert sizes[0] < 0.8 * sizes[1]  # The graph itself weighs as much as before.
+    if to == "litert":
+        check_litert_rounds_weights_alone(tmp_path / "half", np.float16)
+
+
+def check_litert_rounds_weights_alone(folder, dtype):
+    """Not the anchors, nor the areas that part the levels of the pyramid."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    tensors = Interpreter(str(folder / "detector.tflite")).get_tensor_details()
+    shapes = {tuple(t["shape"]) for t in tensors if t["dtype"] == dtype}
+    num_anchors = 3 * sum((SIDE >> level) ** 2 for level in range(2, 7))
+    assert {len(shape) for shape in shapes} == {2, 4}
+    assert (num_anchors, 4) not in shapes
 
 
 def test_int8_answers(tmp_path, model, inputs, exported, photos):
@@ -170,6 +201,8 @@ def test_int8_answers(tmp_path, model, inputs, exported, photos):
     traces = {"onnx": b"QuantizeLinear", "openvino": b"FakeQuantize", "litert": b""}
     files = (tmp_path / "int8").glob("detector*.[otx]*")
     assert any(traces[to] in path.read_bytes() for path in files)
+    if to == "litert":
+        check_litert_rounds_weights_alone(tmp_path / "int8", np.int8)
 
 
 def _weigh(folder):
@@ -230,6 +263,9 @@ def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(edge.MissingPackageError, match=r"'ehsod_tf\[onnx\]'"):
         edge.require_packages("onnx")
+    edge.require_packages("litert")
+    with pytest.raises(edge.MissingPackageError, match="ai_edge_quantizer"):
+        edge.require_packages("litert", "int8")
 
 
 @pytest.mark.parametrize(
@@ -253,15 +289,36 @@ def test_other_files_are_not_replaced(tmp_path, model):
     assert (tmp_path / "notes.txt").exists()
 
 
-def test_onnx_names_the_operation_that_it_lacks(monkeypatch, convert_once):
-    pytest.importorskip("tf2onnx")
-    pytest.importorskip("onnx")
-    from ehsod_tf.edge import graph
+def make_inversion(*_, **__):
+    """A function with an operation that no other runtime has."""
 
     @tf.function(input_signature=[tf.TensorSpec([4, 4], tf.float32)])
     def invert(matrix):
-        return tf.linalg.inv(matrix)
+        return {"inverse": tf.linalg.inv(matrix)}
 
-    monkeypatch.setattr(graph, "make_function", lambda *_, **__: invert)
+    return invert
+
+
+def test_onnx_names_the_operation_that_it_lacks(monkeypatch, convert_once):
+    pytest.importorskip("tf2onnx")
+    pytest.importorskip("onnx")
+    monkeypatch.setattr(graph, "make_function", make_inversion)
     with pytest.raises(ConfigError, match="MatrixInverse"):
         convert_once(None)
+
+
+def test_litert_names_the_operation_that_it_lacks(monkeypatch, tmp_path):
+    monkeypatch.setattr(graph, "make_function", make_inversion)
+    with pytest.raises(ConfigError, match="no MatrixInverse, which") as caught:
+        litert.write(None, str(tmp_path), ((4, 4),), "float32")
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unreadable_image_of_the_calibration_is_named(exported, model, tmp_path):
+    to, _, _ = exported
+    if to == "litert":
+        pytest.skip("takes no images")
+    (tmp_path / "text.jpg").write_text("no image")
+    with pytest.raises(DataError, match=r"text\.jpg: cannot be read"):
+        export(model, tmp_path / "int8", to, "int8", [str(tmp_path / "text.jpg")])
+    assert not (tmp_path / "int8").exists()
