@@ -103,7 +103,11 @@ def _take_best_pairs(boxes, scores, max_candidates):
     flat = tf.reshape(scores, [shape[0], shape[1] * num_classes])
     k = tf.minimum(max_candidates, shape[1] * num_classes)
     scores, pairs = tf.math.top_k(flat, k=k)
-    # On a GPU, int32 is computed with in the host's memory.
-    pairs, num_classes = tf.cast(pairs, tf.int64), tf.cast(num_classes, tf.int64)
-    boxes = tf.gather(boxes, pairs // num_classes, batch_dims=1)
-    return boxes, scores, tf.cast(pairs % num_classes, tf.int32)
+    # Looked up: on a GPU, int32 is computed with in the host's memory, and LiteRT does
+    # not divide int64.
+    sides = (tf.cast(tf.range(side), tf.int64) for side in (shape[1], num_classes))
+    rows, classes = (
+        tf.gather(tf.reshape(grid, [-1]), pairs)
+        for grid in tf.meshgrid(*sides, indexing="ij")
+    )
+    return tf.gather(boxes, rows, batch_dims=1), scores, tf.cast(classes, tf.int32)
