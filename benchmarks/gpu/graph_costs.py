@@ -11,6 +11,7 @@ import contextlib
 import math
 
 import tensorflow as tf
+from host_copies import find_host_copies
 from tensorflow.python.eager import context
 
 # Cells of P5 times its channels, in an 800 x 1216 image: a quarter of a million.
@@ -59,7 +60,8 @@ def measure_graph(graphs, sizes, batch) -> dict:
 
     Returns:
         {"nodes", "nodes_by_type", "elementwise_bytes", "bytes_by_type",
-        "unknown_shapes": elementwise operations whose shape the graph does not say}.
+        "unknown_shapes": elementwise operations whose shape the graph does not say,
+        "host_copies": see `find_host_copies`}.
     """
     graph_def = max(graphs, key=lambda graph: len(graph.node))
     bodies = [graph_def.node] + [f.node_def for f in graph_def.library.function]
@@ -83,6 +85,7 @@ def measure_graph(graphs, sizes, batch) -> dict:
         "elementwise_bytes": sum(bytes_by_type.values()),
         "bytes_by_type": dict(bytes_by_type.most_common()),
         "unknown_shapes": unknown,
+        "host_copies": find_host_copies(graph_def),
     }
 
 

@@ -78,7 +78,10 @@ def _write_graph(kind, graph):
         + f"; activation-sized elementwise operations move "
         f"{graph['elementwise_bytes'] / 1e9:.1f} GB: "
         + ", ".join(f"{count / 1e9:.1f} {name}" for name, count in moved)
-        + f" ({graph['unknown_shapes']} operations of unknown shape left out)\n"
+        + f" ({graph['unknown_shapes']} operations of unknown shape left out); "
+        f"on a GPU {len(graph['host_copies'])} tensors would pass through the host: "
+        + (", ".join(sorted(graph["host_copies"])) or "none")
+        + "\n"
     )
 
 

@@ -139,7 +139,7 @@ def train(
                         batch = _take_batch(batches, step, last_step)
                     wait = {"input_seconds": time.perf_counter() - asked}
                     callbacks.on_train_batch_begin(index, wait)
-                    logs = {name: float(v) for name, v in take_step(batch).items()}
+                    logs = take_step(batch)
                     require_finite(logs, step, strategy, batch, dump_dir)
                     means.add(logs)
                     callbacks.on_train_batch_end(index, logs)
@@ -172,7 +172,7 @@ def make_step(
     strategy: tf.distribute.Strategy,
     batch_spec: Any,
     augment: Callable[[Any, tf.Tensor], Any] | None = None,
-) -> Callable[[Any], dict[str, tf.Tensor]]:
+) -> Callable[[Any], dict[str, float]]:
     """Compiles one training step over all replicas.
 
     Args:
@@ -184,13 +184,14 @@ def make_step(
         augment: see `train`.
 
     Returns:
-        A function from a distributed batch to scalars: the terms of `train_step`, the
+        A function from a distributed batch to numbers: the terms of `train_step`, the
         ``learning_rate`` that the step used and its ``gradient_norm`` before the clip;
         under loss scaling also the ``loss_scale`` that the step used. A step that loss
         scaling skips repeats the norm of the last one that was applied.
     """
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
     loss_scale = getattr(model.optimizer, "dynamic_scale", None)
+    names = []
 
     def train_step(batch):
         if augment is not None:
@@ -199,7 +200,7 @@ def make_step(
 
     # Keras's `fit` does without AutoGraph too; the detector is traced in half the time.
     @tf.function(input_signature=[batch_spec], autograph=False)
-    def take_step(batch):
+    def compute(batch):
         # Read before the step counter moves, or a schedule would be one step ahead.
         used = {"learning_rate": tf.identity(optimizer.learning_rate)}
         if loss_scale is not None:
@@ -211,7 +212,14 @@ def make_step(
             for name, value in terms.items()
         }
         logs["gradient_norm"] = tf.identity(optimizer.gradient_norm)
-        return logs | used
+        logs |= used
+        names[:] = logs
+        # Fetched as one: each fetch from a GPU waits.
+        return tf.stack([tf.cast(value, tf.float32) for value in logs.values()])
+
+    def take_step(batch):
+        values = compute(batch).numpy().tolist()
+        return dict(zip(names, values, strict=True))
 
     return take_step
 
