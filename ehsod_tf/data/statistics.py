@@ -57,8 +57,9 @@ class DataSetSummary(NamedTuple):
         num_unlabelled: images of which nothing is known.
         num_empty: completely boxed images without any ordinary object.
         num_partial: weak images of which some labels are unknown.
-        strong_images: [K] images with people's boxes, all or some, that show the class.
-        weak_images: [K] other images that show the class.
+        boxed_images: [K] images in which people have boxed the class, all or some of
+            its objects.
+        other_images: [K] other images that show the class.
         unknown_images: [K] images, strong or weak, whose label of the class is unknown.
         class_states: by what is known of a class, [K] images of which it is known.
         boxes: [K] ordinary objects that people have boxed.
@@ -72,7 +73,7 @@ class DataSetSummary(NamedTuple):
         image_sides: the longer sides of the images, in pixels.
         image_sizes: (height, width, images) of every size, the most frequent first.
         classes_per_image: images by the number of classes that they show.
-        boxes_per_image: strong images by the number of their ordinary objects.
+        boxes_per_image: images with people's boxes by the number of ordinary objects.
         co_occurrence: [K, K] images that show both classes; the diagonal counts the
             images of a class.
     """
@@ -85,8 +86,8 @@ class DataSetSummary(NamedTuple):
     num_unlabelled: int
     num_empty: int
     num_partial: int
-    strong_images: np.ndarray
-    weak_images: np.ndarray
+    boxed_images: np.ndarray
+    other_images: np.ndarray
     unknown_images: np.ndarray
     class_states: dict[str, np.ndarray]
     boxes: np.ndarray
@@ -110,6 +111,8 @@ def summarize(image_set: ImageSet) -> DataSetSummary:
     strong = by_people & image_set.is_strong
     present = image_set.image_labels == PRESENT
     unknown = image_set.image_labels == UNKNOWN
+    is_boxed = np.isin(image_set.class_states, (BOXED, PARTLY_BOXED))
+    is_boxed &= by_people[:, np.newaxis]
     weak = ~boxed & ~unknown.all(axis=1)
     of_machine = np.repeat(machine, np.diff(image_set.row_splits))
     ordinary = ~image_set.ignored & ~of_machine
@@ -131,8 +134,8 @@ def summarize(image_set: ImageSet) -> DataSetSummary:
         num_unlabelled=int((~boxed & ~weak).sum()),
         num_empty=int((_count_objects(image_set, ordinary)[strong] == 0).sum()),
         num_partial=int(unknown[weak].any(axis=1).sum()),
-        strong_images=present[by_people].sum(axis=0),
-        weak_images=present[~by_people].sum(axis=0),
+        boxed_images=is_boxed.sum(axis=0),
+        other_images=(present & ~is_boxed).sum(axis=0),
         unknown_images=unknown[boxed | weak].sum(axis=0),
         class_states=_count_states(image_set.class_states),
         boxes=count_boxes(ordinary),

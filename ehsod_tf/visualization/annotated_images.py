@@ -12,6 +12,9 @@ from ehsod_tf.visualization.rendering import Card
 # Longer side of a picture, and the shortest shorter one.
 _SIDE, _SHORTEST = 320, 8
 
+# Said of a class in an image with people's boxes, where it is not boxed completely.
+_REMARKS = {PARTLY_BOXED: "in part", PRESENT: "no box"}
+
 _BLANK = np.full([120, 160, 3], 128, np.uint8)
 
 
@@ -35,8 +38,8 @@ def choose_images(image_set: ImageSet, count: int, seed: int = 0) -> Chosen:
     """Chooses images that show as many of the classes as they can.
 
     The kinds of images take turns. Each turn takes the image with the most classes
-    that no image shows yet, and of several such images a random one; the same seed
-    gives the same images.
+    that no image shows yet, and of several such images a random one; what is ignored
+    counts as a further class of each kind. The same seed gives the same images.
 
     Args:
         image_set: the data set.
@@ -46,11 +49,16 @@ def choose_images(image_set: ImageSet, count: int, seed: int = 0) -> Chosen:
     Returns:
         `Chosen`; images of which nothing is known are not among them.
     """
-    present = image_set.image_labels == PRESENT
     known = (image_set.image_labels != UNKNOWN).any(axis=1)
     boxed, by_people = image_set.has_boxes, image_set.boxed_by_people
     strong = by_people & image_set.is_strong
     kinds = (strong, by_people & ~strong, boxed & ~by_people, ~boxed & known)
+    present = np.column_stack(
+        [
+            image_set.image_labels == PRESENT,
+            *(kind & _find_ignored(image_set) for kind in kinds),
+        ]
+    )
     order = np.random.default_rng(seed).permutation(len(present))
     waiting = [order[kind[order]].tolist() for kind in kinds]
     chosen: list[list[int]] = [[] for _ in kinds]
@@ -63,6 +71,12 @@ def choose_images(image_set: ImageSet, count: int, seed: int = 0) -> Chosen:
         missing = missing & ~present[row]
         taken.append(row)
     return Chosen(*map(sorted, chosen))
+
+
+def _find_ignored(image_set):
+    """Returns [I] bool: images with an ignored object or region."""
+    sums = np.concatenate([[0], np.cumsum(image_set.ignored)])
+    return np.diff(sums[image_set.row_splits]) > 0
 
 
 def draw_card(image_set: ImageSet, row: int) -> Card:
@@ -81,8 +95,7 @@ def draw_card(image_set: ImageSet, row: int) -> Card:
             image,
             scale * image_set.boxes[objects],
             image_set.classes[objects],
-            # The last stands for any class, whose index is -1.
-            (*image_set.class_names, "any class"),
+            image_set.class_names,
             ignored=image_set.ignored[objects],
         )
     chips, note = _describe(image_set, row, objects)
@@ -113,17 +126,17 @@ def _describe(image_set, row, objects):
     counts = np.bincount(
         image_set.classes[objects][~image_set.ignored[objects]], minlength=len(labels)
     )
+    by_people = image_set.boxed_by_people[row]
     chips = []
     for k in np.flatnonzero(labels == PRESENT):
-        times = f" × {counts[k]}" if counts[k] > 1 else ""
-        chips.append((image_set.class_names[k] + times, choose_color(int(k))))
+        text = image_set.class_names[k] + (f" × {counts[k]}" if counts[k] > 1 else "")
+        if by_people and states[k] in _REMARKS:
+            text = f"{text}, {_REMARKS[states[k]]}"
+        chips.append((text, choose_color(int(k))))
     notes = [] if chips else ["shows none of the known classes"]
     num_ignored = int(image_set.ignored[objects].sum())
     if num_ignored:
-        notes.append(f"{num_ignored} ignored (dashed)")
-    partly = [image_set.class_names[k] for k in np.flatnonzero(states == PARTLY_BOXED)]
-    if partly:
-        notes.append(f"boxed in part: {', '.join(partly)}")
+        notes.append(f"{num_ignored} ignored (hatched)")
     unknown = [image_set.class_names[k] for k in np.flatnonzero(labels == UNKNOWN)]
     if len(unknown) > 3:
         notes.append(f"{len(unknown)} classes unknown")

@@ -22,7 +22,9 @@ _HUES = (
 _SHADES = ((0, 0.0), (255, 0.5), (0, 0.4))
 
 # Of an ignored region that may hold any class.
-_ANY_COLOR, _ANY_NAME = (128, 128, 128), "ignored"
+_ANY_COLOR = (255, 255, 255)
+# How much of what is ignored turns grey, and how dark.
+_VEIL, _VEIL_GREY = 0.4, 128
 
 _INK = (0, 0, 0)
 _PAPER = (255, 255, 255)
@@ -39,8 +41,8 @@ def draw_boxes(
     """Draws boxes with their class names, and scores if there are any.
 
     Lines and letters grow with the image. Better scores are drawn over worse ones.
-    Ignored boxes are dashed and hatched. A label that would lie on the same one is left
-    out.
+    Ignored boxes are greyed, dashed and hatched, below all others. A label that would
+    lie on the same one is left out.
 
     Args:
         image: [H, W, 3] uint8, left as it is.
@@ -53,18 +55,24 @@ def draw_boxes(
     Returns:
         A new image, [H, W, 3] uint8.
     """
-    canvas = Image.fromarray(np.asarray(image, np.uint8))
+    ignored = np.zeros(len(boxes), bool) if ignored is None else np.asarray(ignored)
+    pixels = np.array(image, np.uint8)
+    for box in np.asarray(boxes)[ignored]:
+        _veil(pixels, _round_box(box))
+    canvas = Image.fromarray(pixels)
     draw = ImageDraw.Draw(canvas)
     width = 1 + round(max(canvas.size) / 400)
     font = ImageFont.load_default(_choose_font_size(canvas.size))
     labels: dict[str, list[tuple]] = {}
-    order = range(len(boxes)) if scores is None else np.argsort(scores, kind="stable")
-    for i in order:
+    ranks = np.zeros(len(boxes)) if scores is None else np.asarray(scores)
+    for i in np.lexsort((ranks, ~ignored)):
         is_any = classes[i] == ANY_CLASS
-        text = _ANY_NAME if is_any else class_names[classes[i]]
+        text = "" if is_any else class_names[classes[i]]
+        if ignored[i]:
+            text = f"ignored {text}".rstrip()
         if scores is not None:
             text = f"{text} {scores[i]:.2f}"
-        outline = _outline if ignored is None or not ignored[i] else _outline_dashed
+        outline = _outline_dashed if ignored[i] else _outline
         color = _ANY_COLOR if is_any else choose_color(int(classes[i]))
         corners = _round_box(boxes[i])
         outline(draw, corners, color, width)
@@ -99,9 +107,18 @@ def _outline(draw, corners, color, width):
     draw.rectangle(corners, outline=color, width=width)
 
 
+def _veil(pixels, corners):
+    """Greys a part of an image, in place."""
+    xmin, ymin, xmax, ymax = (max(side, 0) for side in corners)
+    region = pixels[ymin : ymax + 1, xmin : xmax + 1]
+    region[:] = (1 - _VEIL) * region + _VEIL * _VEIL_GREY
+
+
 def _outline_dashed(draw, corners, color, width):
     xmin, ymin, xmax, ymax = corners
     _hatch(draw, corners, color, width)
+    # Between the dashes, what stands out where they do not.
+    draw.rectangle(corners, outline=_contrast(color), width=width)
     dash = 3 * width
     for x in range(xmin, xmax + 1, 2 * dash):
         end = min(x + dash, xmax + 1) - 1
@@ -122,8 +139,10 @@ def _hatch(draw, corners, color, width):
     for shift in range(-height, length, 8 * width):
         start, end = max(0, -shift), min(height, length - shift)
         if start < end:
-            first = xmin + shift + start, ymax - start
-            draw.line((first, (xmin + shift + end, ymax - end)), fill=color)
+            x, y = xmin + shift, ymax
+            line = x + start, y - start, x + end, y - end
+            draw.line([side + 1 for side in line], fill=_contrast(color))
+            draw.line(line, fill=color)
 
 
 def _draw_label(draw, corners, text, color, font, earlier):

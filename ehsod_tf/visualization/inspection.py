@@ -8,11 +8,13 @@ from ehsod_tf.visualization.annotated_images import choose_images, draw_card
 from ehsod_tf.visualization.charts import draw_bars, draw_histogram
 from ehsod_tf.visualization.inspection_rows import (
     count_images,
+    explain_states,
     list_size_classes,
     list_states,
     list_supervision,
     list_warnings,
     name_bins,
+    name_image_columns,
     rank_classes,
     rank_pairs,
 )
@@ -60,9 +62,11 @@ def write_inspection(
         warnings=list_warnings(summary),
         class_header=class_header,
         classes=classes,
+        states=explain_states(summary),
         state_columns=[name for name, _ in states],
         state_rows=_list_state_rows(summary, states, num_images),
-        samples=_draw_samples(image_set),
+        samples=_draw_samples(image_set, summary),
+        has_ignored=bool(image_set.ignored.any()),
         box_charts=_draw_boxes(summary) if sum(summary.size_classes) else [],
         image_charts=_draw_images(summary) if summary.image_sizes else [],
         image_sizes=_list_image_sizes(summary.image_sizes),
@@ -77,13 +81,14 @@ def _list_tiles(summary, problems, num_images):
     num_boxes, num_ignored = int(summary.boxes.sum()), int(summary.ignored_boxes.sum())
     ignored = f", and {num_ignored:,} crowd or difficult" if num_ignored else ""
     if summary.ignored_regions:
-        ignored += f", and {summary.ignored_regions:,} ignored regions"
+        plural = "s" if summary.ignored_regions > 1 else ""
+        ignored += f", and {summary.ignored_regions:,} ignored region{plural}"
     return [
         ("Images", num_images, "that can be used"),
         ("Strong", summary.num_strong, "images with boxes"),
         *_list_further_tiles(summary),
         ("Weak", summary.num_weak, "images with labels only"),
-        ("Boxes", num_boxes, f"on strong images{ignored}"),
+        ("Boxes", num_boxes, f"that people drew{ignored}"),
         ("Classes", len(summary.class_names), ""),
         ("Problems", len(problems), _explain_problems(problems)),
     ]
@@ -93,7 +98,7 @@ def _list_further_tiles(summary):
     num_boxes = int(summary.machine_boxes.sum())
     tiles = [
         ("Partly", summary.num_partly, "images boxed in part"),
-        ("Machine", summary.num_machine, f"images with {num_boxes:,} detector's boxes"),
+        ("Machine", summary.num_machine, f"images with {num_boxes:,} of its boxes"),
     ]
     return [tile for tile in tiles if tile[1]]
 
@@ -104,16 +109,17 @@ def _explain_problems(problems):
 
 def _list_classes(summary):
     """Header and rows."""
+    boxed, others = name_image_columns(summary)
     columns = {
-        "strong images": summary.strong_images,
-        "weak images": summary.weak_images,
+        boxed: summary.boxed_images,
+        others: summary.other_images,
         "boxes": summary.boxes,
     }
     scales = [int(counts.max(initial=0)) for counts in columns.values()]
     # Columns of zeros say nothing.
     extra = {
+        "a detector's boxes": summary.machine_boxes,
         "crowd or difficult": summary.ignored_boxes,
-        "label unknown": summary.unknown_images,
     }
     extra = {name: counts for name, counts in extra.items() if counts.any()}
     rows = [
@@ -133,32 +139,46 @@ def _list_classes(summary):
 def _list_state_rows(summary, states, num_images):
     """The classes by what is known of them, as cells of a heat map."""
 
-    def shade(count):
-        return Shade(f"{count:,}" if count else "", count / max(num_images, 1), "")
+    def shade(count, hint):
+        return Shade(f"{count:,}" if count else "", count / max(num_images, 1), hint)
 
     return [
-        (name, [shade(int(counts[k])) for _, counts in states])
+        (name, [shade(int(n[k]), f"{name}: {state}") for state, n in states])
         for k, name in enumerate(summary.class_names)
     ]
 
 
-def _draw_samples(image_set):
-    """(what such images are, their cards) of each kind that there is."""
-    chosen = choose_images(image_set, _NUM_PICTURES)
-    kinds = (
-        ("Strong: every object has its box.", chosen.strong),
-        (
-            "Boxed in part: where there is no box, there may be an object.",
-            chosen.partly,
-        ),
-        ("A detector's boxes, apart from people's.", chosen.machine),
-        ("Weak: only the classes are known, not where they are.", chosen.weak),
-    )
+def _draw_samples(image_set, summary):
+    """(kind, what such images are, their cards) of each kind that there is."""
     return [
-        (what, [draw_card(image_set, row) for row in rows])
-        for what, rows in kinds
+        (
+            f"{name}: {len(rows):,} of {number:,}",
+            what,
+            [draw_card(image_set, row) for row in rows],
+        )
+        for (name, what, number), rows in zip(
+            _list_kinds(summary), choose_images(image_set, _NUM_PICTURES), strict=True
+        )
         if rows
     ]
+
+
+def _list_kinds(summary):
+    """The kinds of `annotated_images.Chosen`: name, what it is, how many there are."""
+    return (
+        ("Strong", "Every object has its box.", summary.num_strong),
+        (
+            "Boxed in part",
+            "Where there is no box, there may be an object.",
+            summary.num_partly,
+        ),
+        (
+            "Boxes of a detector",
+            "No person drew these boxes; they count less.",
+            summary.num_machine,
+        ),
+        ("Weak", "The classes are known, not where they are.", summary.num_weak),
+    )
 
 
 def _draw_boxes(summary):
@@ -194,7 +214,7 @@ def _draw_images(summary):
         ),
         (
             "Boxes per image",
-            "strong images by the number of their boxes",
+            "boxed images by the number of their boxes",
             summary.boxes_per_image,
         ),
     ]

@@ -7,6 +7,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+_MEANINGS = {
+    "boxed": "it is there, and each of its objects has a box",
+    "boxed in part": "some of its objects have boxes, others may have none",
+    "present, no box": "it is there, and nobody says where",
+    "absent": "it is not there",
+    "only ignored": "all that is boxed of it is a crowd or difficult",
+    "unknown": "nobody says whether it is there; this teaches nothing",
+}
+
 
 class Pair(NamedTuple):
     """Two classes that some image shows together.
@@ -49,6 +58,18 @@ def list_states(summary) -> list[tuple[str, np.ndarray]]:
     return [(name, n) for name, n in summary.class_states.items() if n.any()]
 
 
+def explain_states(summary) -> list[tuple[str, str]]:
+    """What the names of `list_states` mean."""
+    return [(name, _MEANINGS[name]) for name, _ in list_states(summary)]
+
+
+def name_image_columns(summary) -> tuple[str, str]:
+    """Heads of the columns `boxed_images` and `other_images`."""
+    if summary.num_partly or summary.num_machine:
+        return "boxed images", "others"
+    return "strong images", "weak images"
+
+
 def list_size_classes(summary) -> list[tuple[str, int]]:
     """Lists COCO's small, medium and large with their objects."""
     names = ("small < 32²", "medium < 96²", "large")
@@ -57,8 +78,8 @@ def list_size_classes(summary) -> list[tuple[str, int]]:
 
 def list_warnings(summary) -> list[str]:
     """Says which classes lack images, and which only boxes."""
-    unboxed = summary.strong_images == 0
-    absent = unboxed & (summary.weak_images == 0)
+    unboxed = summary.boxed_images == 0
+    absent = unboxed & (summary.other_images == 0)
     warnings = []
     if absent.any():
         warnings.append(f"No image shows {_join(summary, absent)}.")
@@ -66,9 +87,9 @@ def list_warnings(summary) -> list[str]:
         warnings.append("No image has boxes, so boxes cannot be learnt.")
     elif (unboxed & ~absent).any():
         warnings.append(
-            f"No strong image shows {_join(summary, unboxed & ~absent)}: boxes of "
-            "these classes cannot be learnt. Draw some, or choose the strong images "
-            "class by class (ehsod split --stratified)."
+            f"No image has boxes of {_join(summary, unboxed & ~absent)}, so they "
+            "cannot be learnt. Draw some, or choose the strong images class by class "
+            "(ehsod split --stratified)."
         )
     return warnings
 

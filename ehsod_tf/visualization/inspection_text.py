@@ -12,6 +12,7 @@ from ehsod_tf.visualization.inspection_rows import (
     list_supervision,
     list_warnings,
     name_bins,
+    name_image_columns,
     rank_pairs,
 )
 
@@ -84,8 +85,9 @@ def _format_overview(summary):
 def _format_classes(summary):
     names = [_shorten(name, _NAME_WIDTH) for name in summary.class_names]
     width = max(len("class"), *map(len, names)) if names else len("class")
-    lines = [f"{'class':<{width}}  strong images  weak images     boxes"]
-    columns = (summary.strong_images, summary.weak_images, summary.boxes)
+    boxed, others = name_image_columns(summary)
+    lines = [f"{'class':<{width}}  {boxed:>13}  {others:>11}     boxes"]
+    columns = (summary.boxed_images, summary.other_images, summary.boxes)
     for name, strong, weak, boxes in zip(names, *columns, strict=True):
         lines.append(f"{name:<{width}}  {strong:>13,}  {weak:>11,}  {boxes:>8,}")
     for warning in list_warnings(summary):
@@ -144,7 +146,7 @@ def _format_images(summary):
         lines.append("images by the number of classes that they show")
         lines += _format_histogram(summary.classes_per_image)
     if summary.num_strong + summary.num_partly:
-        lines.append("strong images by the number of their boxes")
+        lines.append("boxed images by the number of their boxes")
         lines += _format_histogram(summary.boxes_per_image)
     num_images = sum(count for *_, count in summary.image_sizes)
     rows = [(f"{w} x {h}", count) for h, w, count in summary.image_sizes[:3]]

@@ -172,8 +172,8 @@ def _list_classes(report):
     columns = list(next(iter(figures.values()), {}))
     columns = [column for column in columns if column != "num_objects"]
     counts = {
-        "images with boxes": summary.strong_images,
-        "images with labels": summary.weak_images,
+        "images with boxes": summary.boxed_images,
+        "images with labels": summary.other_images,
         "boxes": summary.boxes,
     }
     header = ["class", *counts, "objects to find", *columns]

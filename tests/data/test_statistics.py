@@ -61,8 +61,8 @@ def test_small_set_is_counted(small_set):
     summary = summarize(small_set)
     assert (summary.num_strong, summary.num_weak, summary.num_unlabelled) == (3, 2, 1)
     assert (summary.num_empty, summary.num_partial) == (1, 1)
-    assert summary.strong_images.tolist() == [2, 1, 0, 0]
-    assert summary.weak_images.tolist() == [1, 2, 0, 0]
+    assert summary.boxed_images.tolist() == [2, 1, 0, 0]
+    assert summary.other_images.tolist() == [1, 2, 0, 0]
     assert summary.unknown_images.tolist() == [0, 0, 2, 1]
     assert {name: counts.tolist() for name, counts in summary.class_states.items()} == {
         "boxed": [2, 1, 0, 0],
@@ -152,8 +152,8 @@ def test_against_a_slow_count(num_images, monkeypatch):
     summary = summarize(make_image_set(images))
     for k in range(NUM_CLASSES):
         shown = [(boxed, ls) for boxed, ls, _ in images if ls[k] == PRESENT]
-        assert summary.strong_images[k] == sum(boxed for boxed, _ in shown)
-        assert summary.weak_images[k] == sum(not boxed for boxed, _ in shown)
+        assert summary.boxed_images[k] == sum(boxed for boxed, _ in shown)
+        assert summary.other_images[k] == sum(not boxed for boxed, _ in shown)
         for other in range(NUM_CLASSES):
             both = sum(ls[other] == PRESENT for _, ls in shown)
             assert summary.co_occurrence[k, other] == both

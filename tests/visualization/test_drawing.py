@@ -97,8 +97,11 @@ def test_an_ignored_region_is_hatched_and_may_hold_any_class():
     image = np.zeros([200, 200, 3], np.uint8)
     box = [[80, 50, 150, 180]]
     drawn = draw_boxes(image, box, [ANY_CLASS], NAMES, ignored=[True])
-    inside = (drawn[90:140, 60:170] == (128, 128, 128)).all(axis=-1)
+    inside = (drawn[90:140, 60:170] == 255).all(axis=-1)
     assert 0.02 < inside.mean() < 0.2
+    # What is under the hatching is grey, what is beside the region is not.
+    assert (drawn[90:140, 60:170] == 51).all(axis=-1).mean() > 0.5
+    assert not drawn[151:].any() and not drawn[:, 181:].any()
     assert not draw_boxes(image, box, [0], NAMES)[90:140, 60:170].any()
 
 

@@ -73,7 +73,7 @@ def test_class_table(write, mixed_set):
 
 def test_class_without_strong_image_is_a_warning(write, mixed_set):
     [warnings] = re.findall('<ul class="warnings">(.*?)</ul>', write(mixed_set))
-    assert "No strong image shows tree:" in warnings and "cat" not in warnings
+    assert "No image has boxes of tree," in warnings and "cat" not in warnings
 
 
 def test_no_warning_without_cause(write, tmp_path):
@@ -176,7 +176,7 @@ def test_card_of_a_weak_image_has_labels_alone(mixed_set):
 def test_ignored_objects_are_dashed_and_counted(mixed_set):
     image_set = mixed_set._replace(ignored=np.array([True, False, False]))
     card = draw_card(image_set, 0)
-    assert "1 ignored (dashed)" in card.note
+    assert "1 ignored (hatched)" in card.note
     edge = (card.image[199, 80:240] == choose_color(0)).all(axis=1)
     assert 0.3 < edge.mean() < 0.7
 
@@ -201,9 +201,12 @@ def test_every_kind_of_image_is_shown_apart(every_kind, write):
         **{"Images": 5, "Strong": 0, "Partly": 1, "Machine": 1, "Weak": 2},
         **{"Boxes": 1, "Classes": 3, "Problems": 0},
     }
-    assert "boxed in part: cat" in text
-    assert "A detector's boxes, apart from people's" in unescape(text)
-    assert "1 ignored regions" in text
+    heads = re.findall("<h3>(.*: . of .)</h3>", text)
+    assert heads == ["Boxed in part: 1 of 1", "Boxes of a detector: 1 of 1"] + [
+        "Weak: 2 of 2"
+    ]
+    assert "Grey and hatched is what is ignored" in text
+    assert "and 1 ignored region<" in text
 
 
 def test_classes_by_state(every_kind, write):
@@ -215,14 +218,36 @@ def test_classes_by_state(every_kind, write):
     cells = re.findall(r"<td[^>]*>([\d,]*)</td>", row)
     assert cells == ["1", "1", "", "2", "1"]
 
+    meanings = re.findall("<li><b>(.*?)</b>: ", text)
+    assert meanings == heads
 
-def test_ignored_regions_are_hatched_in_grey(every_kind):
-    plain = draw_card(every_kind._replace(ignored=np.array([False] * 3)), 0).image
+
+def test_a_class_without_boxes_counts_as_such_in_a_boxed_image(every_kind, write):
+    """The second image shows another class, of which nobody has drawn a box."""
+    summary = summarize(every_kind)
+    assert summary.boxed_images.tolist() == [1, 0, 0]
+    assert summary.other_images.tolist() == [1, 2, 1]
+    assert "No image has boxes of" in write(every_kind)
+    chips = draw_card(every_kind, 1).chips
+    assert [text for text, _ in chips] == ["cat, in part", f"{NASTY}, no box"]
+    assert [text for text, _ in draw_card(every_kind, 0).chips] == ["cat"]
+
+
+def test_ignored_regions_lie_below_the_boxes(every_kind):
+    every_kind.boxes[2] = [0, 0, 50, 60]
     drawn = draw_card(every_kind, 1).image
-    is_cat = (drawn == choose_color(0)).all(axis=-1)
-    is_grey = (np.abs(drawn.astype(int) - 128) < 3).all(axis=-1)
-    assert plain.shape == drawn.shape
-    assert is_cat.any() and is_grey.any()
+    box = drawn[120:200, 80:240]
+    assert (box[0] == choose_color(0)).all() and (box[:, 0] == choose_color(0)).all()
+    is_white = (drawn == 255).all(axis=-1)
+    assert 0.02 < is_white[:200, :240].mean() < 0.2
+    assert not is_white[200:].any() and not is_white[:, 240:].any()
+
+
+def test_samples_show_what_is_ignored_where_it_is_rare(tmp_path):
+    labels = [[PRESENT, PRESENT]] + [[PRESENT, ABSENT]] * 99
+    image_set = make_image_set(tmp_path, labels, [True] * 100, ["cat", "dog"])
+    image_set.ignored[-1] = True
+    assert {0, 99} < set(choose_images(image_set, 6).strong)
 
 
 @pytest.mark.parametrize("size", [(1, 3000), (3000, 1), (700, 900)])

@@ -30,7 +30,7 @@ def test_counts(summary):
     assert read_numbers(text, "cat") == [2, 1, 2]
     assert read_numbers(text, "dog") == [2, 2, 2]
     assert read_numbers(text, "tree") == [0, 1, 0]
-    assert "warning: No strong image shows tree:" in text
+    assert "warning: No image has boxes of tree," in text
     assert "no problem was found" in text
 
 
@@ -58,7 +58,7 @@ def test_pairs_are_ranked(summary):
 
 def test_bars_are_as_long_as_their_counts(summary):
     lines = format_inspection(summary, [], []).splitlines()
-    start = lines.index("strong images by the number of their boxes")
+    start = lines.index("boxed images by the number of their boxes")
     assert [line.count("#") for line in lines[start + 1 : start + 4]] == [0, 0, 30]
 
 

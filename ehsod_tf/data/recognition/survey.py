@@ -9,7 +9,7 @@ from ehsod_tf.data.recognition.folder_sources import (
     recognize_records,
 )
 from ehsod_tf.data.recognition.image_places import ImageIndex
-from ehsod_tf.data.recognition.json_outline import HIERARCHY
+from ehsod_tf.data.recognition.json_outline import COCO_RESULTS, HIERARCHY
 from ehsod_tf.data.recognition.json_sources import recognize_json
 from ehsod_tf.data.recognition.listing import list_folder
 from ehsod_tf.data.recognition.source import FolderSource
@@ -113,7 +113,13 @@ def format_survey(survey: Survey) -> str:
     lines += [f"  {describe_source(s, survey.index)}" for s in survey.sources]
     if not survey.sources:
         lines.append("  nothing that can be read was recognised")
+    # A flag may take them, and what it says follows.
+    lines += [
+        f"  {path}: {COCO_RESULTS}" for path in survey.passed_over.get(COCO_RESULTS, [])
+    ]
     for reason, paths in sorted(survey.passed_over.items()):
+        if reason == COCO_RESULTS:
+            continue
         number = f"{len(paths):,} " if len(paths) > 1 else ""
         first = "first: " if len(paths) > 1 else ""
         lines.append(f"  passed over: {number}{reason} ({first}{paths[0]!r})")
