@@ -4,14 +4,19 @@ import numpy as np
 import pytest
 
 PROGRAMS = {
-    "plain": ["detector_replicas.py"],
-    "teacher": ["detector_replicas.py", "--teacher"],
+    method: ["detector_replicas.py", f"--{method}"]
+    for method in ("plain", "teacher", "in_part")
 }
 
 # (of the figures, relative; of the weights, absolute). With a teacher a neuron comes so
 # near to 0 that rounding decides whether it gets a gradient, which moves 22 of 108,512
 # weights by up to 7e-5; tests/modeling/test_teacher.py compares more closely.
-TOLERANCES = {"plain": (1e-5, 1e-5), "teacher": (5e-3, 2e-4)}
+TOLERANCES = {
+    "plain": (1e-5, 1e-5),
+    "teacher": (5e-3, 2e-4),
+    "in_part": (1e-5, 1e-5),
+}
+NUM_STEPS = {"plain": 10, "teacher": 6, "in_part": 6}
 
 
 @pytest.mark.parametrize(
@@ -22,13 +27,17 @@ TOLERANCES = {"plain": (1e-5, 1e-5), "teacher": (5e-3, 2e-4)}
         ("plain", "2 workers"),
         ("teacher", "2 devices"),
         ("teacher", "2 workers"),
+        ("in_part", "2 devices"),
     ],
 )
 def test_replicas_equal_one(get_result, method, replicas):
-    """Also where a replica holds no strong image, and where a teacher gives boxes."""
+    """Also where a replica holds no strong image, and where a teacher gives boxes.
+
+    And with partly boxed images, a detector's boxes and ignored regions in the batch.
+    """
     results = get_result(method)
     actual, wanted = results[replicas], results["1 devices"]
-    assert len(actual["history"]) == {"plain": 10, "teacher": 6}[method]
+    assert len(actual["history"]) == NUM_STEPS[method]
     relative, absolute = TOLERANCES[method]
     for step, expected in zip(actual["history"], wanted["history"], strict=True):
         assert step == pytest.approx(expected, rel=relative, abs=1e-6)
