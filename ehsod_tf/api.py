@@ -13,11 +13,12 @@ from ehsod_tf.config import (
     load_config,
     load_run_config,
 )
-from ehsod_tf.errors import ConfigError
+from ehsod_tf.errors import ConfigError, DataError
 from ehsod_tf.runs.folder_config import format_folder_config
 from ehsod_tf.runs.recipe import Recipe, choose_recipe
 from ehsod_tf.runs.settings import Experiment
 from ehsod_tf.runs.training import train_run
+from ehsod_tf.structures import ImageSet
 
 
 def train(
@@ -59,16 +60,18 @@ def train(
     """
     distribution = training.create_strategy(strategy, cross_device_ops)
     model_dir = os.fspath(model_dir or choose_model_dir(config))
-    if os.path.isdir(config):
-        path = os.path.join(model_dir, "folder.gin")
-        config = write_folder_config(
-            config, path, choices=choices, backbone=backbone, bindings=bindings
+    # A folder is read before its config is written, and again by the run.
+    with data.reading_once():
+        if os.path.isdir(config):
+            path = os.path.join(model_dir, "folder.gin")
+            config = write_folder_config(
+                config, path, choices=choices, backbone=backbone, bindings=bindings
+            )
+            print(f"{path}: the config that does this, to be kept and edited")
+        experiment = load_experiment(config, bindings, data_dir, skip_bad)
+        return train_run(
+            experiment, model_dir, format_operative_config, distribution, verbosity
         )
-        print(f"{path}: the config that does this, to be kept and edited", flush=True)
-    experiment = load_experiment(config, bindings, data_dir, skip_bad)
-    return train_run(
-        experiment, model_dir, format_operative_config, distribution, verbosity
-    )
 
 
 def choose_model_dir(config: str | os.PathLike) -> str:
@@ -109,23 +112,49 @@ def write_folder_config(
     survey = data.survey_folder(folder)
     echo(data.format_survey(survey))
     plan = data.plan_folder(survey, choices or data.FolderChoices())
+    for remark in plan.remarks:
+        echo(f"  {remark}")
+    training_set, paths = _read_planned(plan, echo)
+    sources = (*plan.training, *plan.validation)
+    if rest := data.describe_unread(survey, sources, paths):
+        echo(f"  {rest}")
     recipe = choose_recipe(
-        _read_planned(plan),
+        training_set,
         has_gpu=bool(tf.config.list_physical_devices("GPU")),
         backbone=backbone,
     )
-    for remark in (*plan.remarks, *recipe.reasons):
-        echo(f"  {remark}")
+    for reason in recipe.reasons:
+        echo(f"  {reason}")
     _keep_text(path, format_folder_config(plan, recipe, bindings, path))
     return path
 
 
-def _read_planned(plan: data.FolderPlan):
-    """The training set of a plan; what is wrong in it, a run will say."""
-    with tempfile.TemporaryDirectory() as temporary:
+def _read_planned(
+    plan: data.FolderPlan, echo: Callable[[str], None]
+) -> tuple[ImageSet, list[str]]:
+    """The training set of a plan, and the paths of the images of both sets.
+
+    What is wrong in them, a run will say.
+
+    Raises:
+        DataError: no image can be trained on.
+    """
+    findings = data.Findings()
+    with tempfile.TemporaryDirectory() as temporary, data.reading_once():
         path = os.path.join(temporary, "folder.gin")
         _keep_text(path, format_folder_config(plan, Recipe({}, [], {}, [])))
-        return load_config(path).read_training_set(findings=data.Findings())
+        experiment = load_config(path)
+        training_set = experiment.read_training_set(findings=findings)
+        paths = list(training_set.paths)
+        if not paths:
+            data.raise_problems(findings.problems)
+            raise DataError(f"{plan.root}: nothing is known of any of its images")
+        try:
+            paths += experiment.read_evaluation_set(findings=data.Findings()).paths
+        except DataError as error:
+            # Whoever only looks at a folder need not evaluate on it.
+            echo(f"  no validation set: {error}")
+    return training_set, paths
 
 
 def _keep_text(path: str, text: str) -> None:

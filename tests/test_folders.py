@@ -14,6 +14,7 @@ import ehsod_tf
 from ehsod_tf import cli, data
 from ehsod_tf.config import load_config
 from ehsod_tf.data.columns import assemble_image_set
+from ehsod_tf.data.readers import coco
 from ehsod_tf.errors import ConfigError
 from ehsod_tf.runs.recipe import choose_recipe
 from ehsod_tf.structures import UNKNOWN
@@ -88,6 +89,51 @@ def test_inspect_says_what_it_recognised_and_writes_it_down(mine, tmp_path, caps
     assert "differs from what the folder gives now" in fail(capsys, *command)
 
 
+def test_inspect_looks_at_the_validation_set_too(mine, tmp_path, capsys):
+    """As training would: what is wrong in it, and what both sets hold."""
+    content = json.loads((mine / "boxes.json").read_text())
+    shared, broken = content["images"][:2]
+    (mine / "val").mkdir()
+    shutil.copy(mine / "images" / shared["file_name"], mine / "val")
+    (mine / "val" / broken["file_name"]).write_bytes(b"no image")
+    rows = [r for r in content["annotations"] if r["image_id"] == shared["id"]]
+    rows.append(rows[0] | {"id": 9999, "image_id": broken["id"]})
+    val = content | {"images": [shared, broken], "annotations": rows}
+    (mine / "val/boxes.json").write_text(json.dumps(val))
+    (mine / "images/further.png").write_bytes(b"")
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["inspect", str(mine), f"--output={tmp_path / 'page.html'}"])
+    assert caught.value.code == 1
+    printed = " ".join(capsys.readouterr().out.split())
+    assert f"validation set: 1 images with {len(rows) - 1} boxes" in printed
+    assert "11 images: 5 strong (boxes), 6 weak" in printed
+    assert "the evaluation set holds the same image" in printed
+    assert f"val/{broken['file_name']}" in printed
+    assert "passed over: 1 of the images, as these sources say nothing" in printed
+    assert "(first: 'images/further.png')" in printed
+
+
+def test_labels_alone_can_be_looked_at(mine, tmp_path, capsys):
+    page = f"--output={tmp_path / 'page.html'}"
+    cli.main(["inspect", str(mine), "--use=labels.csv", page])
+    printed = capsys.readouterr().out
+    assert "no validation set: only 0 of 6 images have all their boxes" in printed
+    assert "6 images: 0 strong (boxes), 6 weak" in printed
+
+
+def test_a_folder_of_which_nothing_can_be_used(mine, capsys):
+    content = json.loads((mine / "boxes.json").read_text())
+    for row in content["annotations"]:
+        row["bbox"] = [0, 0, -1, -1]
+    (mine / "boxes.json").write_text(json.dumps(content))
+    message = fail(capsys, "inspect", mine, "--use=boxes.json")
+    assert "has a negative width or height" in message
+    content["annotations"] = []
+    (mine / "boxes.json").write_text(json.dumps(content))
+    message = fail(capsys, "inspect", mine, "--use=boxes.json")
+    assert "nothing is known of any of its images" in message
+
+
 def test_flags_answer_for_a_folder(mine, tmp_path, capsys):
     config = tmp_path / "mine.gin"
     cli.main(
@@ -154,12 +200,21 @@ def test_one_way_to_name_the_data(mine, capsys):
     assert "no such folder" in fail(capsys, "train", mine / "nothing")
 
 
-def test_a_folder_is_trained_by_the_config_that_it_gives(mine, tmp_path, capsys):
+def test_a_folder_is_trained_by_the_config_that_it_gives(
+    mine, tmp_path, capsys, monkeypatch
+):
     run = tmp_path / "runs/first"
+    opened = []
+    load = coco.load_coco_json
+    monkeypatch.setattr(
+        coco, "load_coco_json", lambda *args: opened.append(args) or load(*args)
+    )
     bindings = [f"--gin_bindings={line}" for line in SMALL]
     cli.main(["train", str(mine), f"--model_dir={run}", *bindings])
     printed = capsys.readouterr().out
     assert "labels.csv: table of image labels" in printed
+    # For the recipe, for training and for validation.
+    assert len(opened) == 1
     config = run / "folder.gin"
     assert f"{config}: the config that does this" in printed
     # The lines of the command line are in the config, which alone does the same.

@@ -40,28 +40,29 @@ def train(
         folder: images and annotations, and how to read them, in place of a config.
     """
     with report_user_errors(verbosity=verbosity):
-        from ehsod_tf import api, training
+        from ehsod_tf import api, data, training
         from ehsod_tf.errors import ConfigError
 
         path = folder.folder if folder else None
         if bool(path) == bool(config):
             raise ConfigError("name what to train on by either a folder or --config")
         model_dir = model_dir or api.choose_model_dir(config or path)
-        if not config:
-            path = os.path.join(model_dir, "folder.gin")
-            config = write_config(folder, path, gin_bindings)
-            announce_config(config)
         try:
-            figures = api.train(
-                config,
-                model_dir=model_dir,
-                data_dir=data_dir,
-                bindings=gin_bindings,
-                skip_bad=skip_bad,
-                strategy=strategy,
-                cross_device_ops=cross_device_ops,
-                verbosity=verbosity,
-            )
+            with data.reading_once():
+                if not config:
+                    path = os.path.join(model_dir, "folder.gin")
+                    config = write_config(folder, path, gin_bindings)
+                    announce_config(config)
+                figures = api.train(
+                    config,
+                    model_dir=model_dir,
+                    data_dir=data_dir,
+                    bindings=gin_bindings,
+                    skip_bad=skip_bad,
+                    strategy=strategy,
+                    cross_device_ops=cross_device_ops,
+                    verbosity=verbosity,
+                )
         except training.Interrupted as stop:
             print(stop, file=sys.stderr)
             raise

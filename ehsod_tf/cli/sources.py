@@ -123,19 +123,47 @@ def read_source(source: Source, findings, *, check: bool = True):
             "name the data set by a folder, by --config, or by one or more of "
             + ", ".join(f"--{form}" for form in _FORMS)
         )
-    png_bits = {}
     if _has_files(source):
         image_set = _read_files(source, findings)
-    else:
-        from ehsod_tf.api import load_experiment
+        return data.validate(image_set, findings=findings) if check else image_set
 
+    from ehsod_tf.api import load_experiment
+
+    with data.reading_once():
         with _locate_config(source) as config:
             experiment = load_experiment(config, source.gin_bindings, source.data_dir)
-        image_set = getattr(experiment, f"read_{source.subset}_set")(findings=findings)
-        png_bits = {"png_bits": experiment.png_bits}
-    return (
-        data.validate(image_set, findings=findings, **png_bits) if check else image_set
+        image_set = _read_subset(experiment, source.subset, findings, check)
+        if check and source.folder.folder and source.subset == "training":
+            image_set = _compare_with_validation(experiment, image_set, findings)
+    return image_set
+
+
+def _read_subset(experiment, subset, findings, check):
+    from ehsod_tf import data
+
+    image_set = getattr(experiment, f"read_{subset}_set")(findings=findings)
+    if not check:
+        return image_set
+    return data.validate(image_set, png_bits=experiment.png_bits, findings=findings)
+
+
+def _compare_with_validation(experiment, training_set, findings):
+    """The training set of a folder without what its validation set holds too."""
+    from ehsod_tf import data
+    from ehsod_tf.errors import DataError
+
+    try:
+        evaluation_set = _read_subset(experiment, "evaluation", findings, True)
+    except DataError:
+        # It has been said already that there is none.
+        return training_set
+    num_boxes = int((~evaluation_set.ignored).sum())
+    print(
+        f"  validation set: {len(evaluation_set.paths):,} images with {num_boxes:,} "
+        "boxes (--subset evaluation shows it); what follows is the training set",
+        flush=True,
     )
+    return data.leave_out_shared_images(training_set, evaluation_set, findings=findings)
 
 
 @contextlib.contextmanager

@@ -48,8 +48,13 @@ from ehsod_tf.data.readers.roboflow import read_roboflow
 from ehsod_tf.data.readers.voc import VOC_CLASSES, read_voc
 from ehsod_tf.data.readers.voc_xml import read_voc_xml
 from ehsod_tf.data.readers.yolo import read_yolo
+from ehsod_tf.data.reading_once import forget_readings, reading_once
 from ehsod_tf.data.recognition.plan import FolderChoices, FolderPlan, plan_folder
-from ehsod_tf.data.recognition.survey import format_survey, survey_folder
+from ehsod_tf.data.recognition.survey import (
+    describe_unread,
+    format_survey,
+    survey_folder,
+)
 from ehsod_tf.data.resizing import Resizing
 from ehsod_tf.data.scenes.synthetic import ensure_synthetic_scenes
 from ehsod_tf.data.spelling import suggest
@@ -95,8 +100,10 @@ __all__ = [
     "build_training_dataset",
     "count_steps_per_epoch",
     "describe_supervision",
+    "describe_unread",
     "ensure_synthetic_scenes",
     "explain_input_error",
+    "forget_readings",
     "format_split",
     "format_survey",
     "hide_weak_labels",
@@ -122,6 +129,7 @@ __all__ = [
     "read_mixture",
     "read_open_images",
     "read_part",
+    "reading_once",
     "read_split",
     "read_tfrecords",
     "read_voc",

@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from ehsod_tf.data.reading_once import is_kept, recall
 from ehsod_tf.data.spelling import (
     describe_difference,
     find_similar,
@@ -106,16 +107,25 @@ def collects_or_raises(function: Callable) -> Callable:
     """Decorates a reader or check: its argument `findings` may be left out or be None.
 
     The function itself only collects. Called without `findings` it gets new ones, which
-    are settled when it returns: notes become warnings, problems one DataError.
+    are settled when it returns: notes become warnings, problems one DataError. What
+    `reading_once` keeps is given, and found, again.
     """
+
+    def collect(*args, **kwargs):
+        findings = Findings()
+        return function(*args, findings=findings, **kwargs), findings
 
     @functools.wraps(function)
     def call(*args, findings: Findings | None = None, **kwargs):
-        if findings is not None:
+        if findings is None:
+            result, findings = collect(*args, **kwargs)
+            findings.settle()
+            return result
+        key = function, args, tuple(sorted(kwargs.items()))
+        if not is_kept(key):
             return function(*args, findings=findings, **kwargs)
-        findings = Findings()
-        result = function(*args, findings=findings, **kwargs)
-        findings.settle()
+        result, own = recall(key, functools.partial(collect, *args, **kwargs))
+        findings.take(own)
         return result
 
     # For readers of the signature: the argument is as the wrapper takes it.

@@ -53,6 +53,7 @@ def load_data(experiment: Experiment, findings: data.Findings) -> RunData:
     """
     training_set = _load_set(experiment, experiment.read_training_set, findings)
     evaluation_set = _load_set(experiment, experiment.read_evaluation_set, findings)
+    data.forget_readings()
     evaluation_set = _take_classes(
         evaluation_set, training_set.class_names, training_set.category_ids
     )

@@ -320,6 +320,13 @@ def test_classes_of_ones_own_are_named_once(write_devkit):
     assert len(found.boxes) == 200
 
 
+def test_classes_of_ones_own_of_which_one_resembles_one_of_vocs(write_devkit):
+    """"ring" is near "train", and "disc" is near none."""
+    boxes = [(name, (1, 1, 9, 9), 0) for name in ("disc", "ring")]
+    with pytest.raises(DataError, match="give --classes 'disc,ring'"):
+        read_voc(write_devkit({"1": boxes}), "some")
+
+
 def test_a_class_of_ones_own_among_others_is_one_problem(write_devkit):
     folder = write_devkit(
         {str(number): [DOG, ("helmet", (1, 1, 9, 9), 0)] for number in range(30)}

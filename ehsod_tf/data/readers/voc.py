@@ -93,7 +93,7 @@ def read_voc(
     # If no file can be read, nothing is known about the class list.
     if is_sound.any():
         check_class_names(class_names, [*VOC_CLASSES, *own_names], list_file, findings)
-    is_misspelt = any(find_similar(name, class_names) for name in own_names)
+    is_misspelt = all(find_similar(name, class_names) for name in own_names)
     if own_names and not is_misspelt and not num_objects.keys() & set(class_names):
         raise DataError(_describe_own_classes(folder, class_names, num_objects))
     note_unspecified(_list_chosen(annotations, class_names), folder, findings)

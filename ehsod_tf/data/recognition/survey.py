@@ -126,6 +126,29 @@ def format_survey(survey: Survey) -> str:
     return "\n".join(lines)
 
 
+def describe_unread(
+    survey: Survey, sources: Sequence[FolderSource], read: Sequence[str]
+) -> str:
+    """Says how many images of the sources' folders were not read; "" for none.
+
+    Args:
+        survey: the folder.
+        sources: those that are used.
+        read: paths of the images that they gave.
+    """
+    # The same picture in several folders of classes is one image.
+    sources = [s for s in sources if s.reader != "read_class_folders"]
+    claims = tuple(f"{folder}{s.below}" for s in sources for folder in s.image_dirs)
+    known = {os.path.relpath(path, survey.root).replace(os.sep, "/") for path in read}
+    rest = [p for p in survey.index.images if p.startswith(claims) and p not in known]
+    if not rest:
+        return ""
+    return (
+        f"passed over: {len(rest):,} of the images, as these sources say nothing of "
+        f"them, or nothing sound (first: {rest[0]!r})"
+    )
+
+
 def describe_source(source: FolderSource, index: ImageIndex) -> str:
     """One source: its path, form, images, and what it gives."""
     parts = [source.form]

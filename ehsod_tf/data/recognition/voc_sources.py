@@ -7,7 +7,6 @@ from ehsod_tf.data.recognition.listing import Listing
 from ehsod_tf.data.recognition.source import BOXES, FolderSource, find_role
 
 _LIST = re.compile(r"((?:.*/)?)ImageSets/Main/([^/]+)\.txt")
-_HEAD_BYTES = 4096
 
 
 def recognize_voc(listing: Listing) -> tuple[list[FolderSource], dict[str, list[str]]]:
@@ -19,14 +18,15 @@ def recognize_voc(listing: Listing) -> tuple[list[FolderSource], dict[str, list[
     sources, of_classes = [], []
     for path in listing.documents["txt"]:
         if match := _LIST.fullmatch(path):
-            if _has_marks(os.path.join(listing.root, path)):
+            lines = _read_lines(os.path.join(listing.root, path))
+            if _have_marks(lines[:50]):
                 of_classes.append(path)
             else:
-                sources.append(_describe(path, *match.groups()))
+                sources.append(_describe(path, *match.groups(), len(lines)))
     return sources, {"lists of single classes": of_classes} if of_classes else {}
 
 
-def _describe(path: str, devkit: str, name: str) -> FolderSource:
+def _describe(path: str, devkit: str, name: str, length: int) -> FolderSource:
     return FolderSource(
         path=path,
         form="VOC devkit",
@@ -35,15 +35,19 @@ def _describe(path: str, devkit: str, name: str) -> FolderSource:
         gives=(BOXES,),
         role=find_role(name),
         image_dirs=(f"{devkit}JPEGImages/",),
+        detail=f"{length:,} names",
     )
 
 
-def _has_marks(path: str) -> bool:
-    """Whether the lines of a list end in -1, 0 or 1, as those of a class do."""
+def _read_lines(path: str) -> list[str]:
+    """The lines that say something; [] of a file that cannot be read."""
     try:
-        with open(path, "rb") as file:
-            lines = file.read(_HEAD_BYTES).decode("utf-8", "replace").splitlines()
+        with open(path, encoding="utf-8-sig", errors="replace") as file:
+            return [line for line in file if line.strip()]
     except OSError:
-        return False
-    lines = [line for line in lines[:50] if line.strip()]
+        return []
+
+
+def _have_marks(lines: list[str]) -> bool:
+    """Whether the lines of a list end in -1, 0 or 1, as those of a class do."""
     return bool(lines) and all(re.search(r"\S\s+(-1|0|1)\s*$", line) for line in lines)
