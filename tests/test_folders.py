@@ -131,7 +131,7 @@ def test_a_folder_of_which_nothing_can_be_used(mine, capsys):
     content["annotations"] = []
     (mine / "boxes.json").write_text(json.dumps(content))
     message = fail(capsys, "inspect", mine, "--use=boxes.json")
-    assert "nothing is known of any of its images" in message
+    assert "no image in it is annotated" in message
 
 
 def test_flags_answer_for_a_folder(mine, tmp_path, capsys):

@@ -47,7 +47,8 @@ class Experiment:
         allow_shared_images: evaluate on training images too, to see whether a few can
             be learnt by heart; else an image in both sets is a problem.
         crowds: what crowds, difficult objects and other ignored boxes of a class are in
-            training: "background", as the paper's detectors have it, or "ignored".
+            training: "background", as the paper's detectors have it, or "ignored"; so
+            is what augmentation leaves of an object whose box it drops.
         png_bits: how many bits the values of 16-bit PNGs use, 8 to 16.
         strong_percent: share of the boxed images that keep their boxes.
         split_seed: seed of the choice of those images.

@@ -99,6 +99,34 @@ def test_several_boxes_keep_their_order_and_classes(make_image_set, rng):
     assert cropped > 5
 
 
+def test_what_is_left_of_a_dropped_box_is_ignored_with_the_crowds(make_image_set):
+    """Beside the region of a crowd, which fills the image."""
+    objects = [
+        (0, (10.0, 20.0, 50.0, 70.0), 0),
+        (0, (0.0, 0.0, 64.0, 80.0), 0),
+        (0, (0.0, 0.0, 64.0, 80.0), 1),
+    ]
+    image_set = make_image_set([(64, 80)], objects, ignored={2})
+    num_dropped = 0
+    for batch in train(image_set, crowds="ignored", flip=False):
+        targets = batch.targets
+        is_dropped = targets.classes[0] < 0
+        crowd, *remains = targets.ignored_boxes[0]
+        np.testing.assert_array_equal(crowd, [0, 0, *batch.image_sizes[0]])
+        assert targets.ignored_classes[0, 0] == 1
+        for n, (region, area) in enumerate(
+            zip(remains, (40 * 50, 64 * 80), strict=True)
+        ):
+            left = (region[2:] - region[:2]).prod()
+            whole = area * batch.scales[0].prod()
+            assert left <= ZOOM.min_visible * whole * is_dropped[n]
+            assert targets.ignored_classes[0, 1 + n] == (0 if left else -1)
+            num_dropped += left > 0
+    assert num_dropped > 2
+    for batch in train(image_set, epochs=3):
+        assert batch.targets.ignored_boxes is None
+
+
 def test_a_class_that_a_crop_took_away_becomes_unknown(make_image_set):
     """Class 0 in a corner, class 1 everywhere, class 2 nowhere."""
     objects = [(0, (0.0, 0.0, 12.0, 12.0), 0), (0, (0.0, 0.0, 64.0, 64.0), 1)]

@@ -321,7 +321,7 @@ def test_classes_of_ones_own_are_named_once(write_devkit):
 
 
 def test_classes_of_ones_own_of_which_one_resembles_one_of_vocs(write_devkit):
-    """"ring" is near "train", and "disc" is near none."""
+    """ "ring" is near "train", and "disc" is near none."""
     boxes = [(name, (1, 1, 9, 9), 0) for name in ("disc", "ring")]
     with pytest.raises(DataError, match="give --classes 'disc,ring'"):
         read_voc(write_devkit({"1": boxes}), "some")

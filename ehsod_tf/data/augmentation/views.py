@@ -73,7 +73,11 @@ def cut_view(image: tf.Tensor, window: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
 
 
 def apply_views(
-    batch: Batch, views: Views, is_flipped: tf.Tensor, min_visible: float
+    batch: Batch,
+    views: Views,
+    is_flipped: tf.Tensor,
+    min_visible: float,
+    crowds: str = "background",
 ) -> Batch:
     """Takes all that is known of the images of a batch to their views.
 
@@ -88,6 +92,8 @@ def apply_views(
         views: of the images: [B, 4] and [B, 2].
         is_flipped: [B] bool, the views that are mirrored.
         min_visible: see `Augmentation`.
+        crowds: see `collation.build_columns`. With "ignored", what is left of an object
+            whose box is dropped is an ignored region of its class.
 
     Returns:
         `Batch`. Its `scales` are the views' pixels per original pixel.
@@ -101,8 +107,8 @@ def apply_views(
         mirrored = flip_boxes(boxes, views.sizes[:, 1])
         return tf.where(is_flipped[:, None, None], mirrored, boxes), is_kept
 
-    boxes, is_kept = move(targets.boxes, min_visible)
-    is_kept &= targets.classes >= 0
+    moved, is_visible = move(targets.boxes, min_visible)
+    is_kept = is_visible & (targets.classes >= 0)
     classes = tf.where(is_kept, targets.classes, -1)
     states = targets.class_states
     is_cropped = tf.reduce_any(extents < batch.image_sizes, axis=1)
@@ -114,15 +120,28 @@ def apply_views(
         regions, is_seen = move(targets.ignored_boxes, 0.0)
         regions = tf.where(is_seen[..., None], regions, 0.0)
         targets = targets._replace(ignored_boxes=regions)
+    if crowds == "ignored":
+        is_left = (_compute_areas(moved) > 0) & (targets.classes >= 0)
+        targets = _ignore_remains(targets, moved, is_left & ~is_visible)
     return batch._replace(
         image_sizes=views.sizes,
         scales=scales,
         targets=targets._replace(
-            boxes=tf.where(is_kept[..., None], boxes, 0.0),
+            boxes=tf.where(is_kept[..., None], moved, 0.0),
             classes=classes,
             class_states=states,
         ),
     )
+
+
+def _ignore_remains(targets, boxes, is_dropped):
+    """Adds those of the boxes [B, M, 4] that are dropped to the ignored regions."""
+    regions = tf.where(is_dropped[..., None], boxes, 0.0)
+    classes = tf.where(is_dropped, targets.classes, -1)
+    if targets.ignored_boxes is not None:
+        regions = tf.concat([targets.ignored_boxes, regions], axis=1)
+        classes = tf.concat([targets.ignored_classes, classes], axis=1)
+    return targets._replace(ignored_boxes=regions, ignored_classes=classes)
 
 
 def _move_boxes(boxes, views, scales, min_visible):

@@ -75,7 +75,8 @@ def build_training_dataset(
             every global batch.
         cache_dir: if given, images are decoded into this folder once, and read from
             there, see `image_cache.ensure_image_cache`.
-        crowds: "background" or "ignored", see `collation.build_columns`.
+        crowds: "background" or "ignored", see `collation.build_columns` and
+            `apply_views`.
 
     Returns:
         Dataset of `Batch`, B = batch_size / num_hosts. The images of a batch share a
@@ -143,7 +144,9 @@ def build_training_dataset(
         tuple(column.reshape(-1, *column.shape[2:]) for column in slices)
     )
     dataset = dataset.map(load, tf.data.AUTOTUNE, deterministic=True)
-    return _make_batches(dataset, columns, batch_size // num_hosts, augmentation)
+    return _make_batches(
+        dataset, columns, batch_size // num_hosts, augmentation, crowds
+    )
 
 
 def make_training_plan(
@@ -222,6 +225,7 @@ def _make_batches(
     columns: Columns,
     batch_size: int,
     augmentation: Augmentation | None = None,
+    crowds: str = "background",
 ) -> tf.data.Dataset:
     """Batches (image on its canvas, row of the set, whether it is flipped, *view)."""
 
@@ -229,7 +233,9 @@ def _make_batches(
         if not view:
             return collate(columns, images, index, is_flipped)
         batch = collate(columns, images, index, tf.zeros_like(is_flipped))
-        return apply_views(batch, Views(*view), is_flipped, augmentation.min_visible)
+        return apply_views(
+            batch, Views(*view), is_flipped, augmentation.min_visible, crowds
+        )
 
     batches = examples.batch(batch_size, drop_remainder=True)
     return batches.map(join).prefetch(2)
