@@ -29,6 +29,23 @@ def test_an_ignored_box_may_be_flat(make_image_set):
     validate(make_image_set([(20, 30)], objects, ignored={1}))
 
 
+def test_boxes_that_are_there_twice_are_noted(make_image_set):
+    other = (1.0, 1.0, 5.0, 5.5)
+    objects = [(0, BOX, 0), (0, other, 0), (0, BOX, 1), (1, BOX, 0), (1, BOX, 0)]
+    # Crowds may lie on each other.
+    objects += [(1, other, 2), (1, other, 2)]
+    image_set = make_image_set([(20, 30)] * 2, objects, ignored={5, 6})
+    findings = Findings()
+    kept = validate(image_set, findings=findings)
+    assert len(kept.boxes) == 7 and not findings.problems
+    [note] = findings.notes
+    assert note.startswith("1 boxes have the class and the corners of another box")
+    assert image_set.image_names[1] in note
+    image_set = make_image_set([(20, 30)] * 2, objects[:4])
+    validate(image_set, findings=findings)
+    assert len(findings.notes) == 1
+
+
 @pytest.mark.parametrize(
     "box, words",
     [

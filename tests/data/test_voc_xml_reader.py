@@ -74,6 +74,14 @@ def test_a_stale_file_name_is_noted(folder):
     assert "1 files have a <filename> other than that of the image" in notes
 
 
+def test_an_extension_in_the_file_name_does_not_matter(folder):
+    text = (folder / "e.xml").read_text()
+    for name in ("e", "E.PNG", "e.jpg"):
+        (folder / "e.xml").write_text(text.replace("e.png", name))
+        found, notes = read(folder)
+        assert "e.png" in found.image_names and not notes
+
+
 def test_difficult_objects_are_ignored_and_may_be_left_open(folder):
     text = (folder / "e.xml").read_text()
     (folder / "e.xml").write_text(text.replace("<difficult>0", "<difficult>1"))

@@ -160,6 +160,18 @@ def test_labels_beside_the_images(yolo):
     assert not notes
 
 
+@pytest.mark.parametrize("labels", ["labels", "Labels"])
+def test_capitals_in_the_names_of_folders_and_files(labels, yolo):
+    (yolo.folder / "images").rename(yolo.folder / "Images")
+    (yolo.folder / "labels").rename(yolo.folder / labels)
+    for path in (yolo.folder / labels).rglob("*.txt"):
+        path.rename(path.with_suffix(".TXT"))
+    found, notes = yolo(f"train: Images/train\n{NAMES}")
+    paths = [path.replace("/images/", "/Images/") for path in yolo.expected.paths]
+    assert_same(found, yolo.expected._replace(paths=paths))
+    assert not notes
+
+
 def test_label_files_of_no_image_are_counted(yolo):
     (yolo.folder / "labels" / "train" / "z.txt").write_text("0 1 1 1 1")
     _, notes = yolo(f"train: images/train\n{NAMES}")

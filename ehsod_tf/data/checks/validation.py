@@ -67,6 +67,7 @@ def validate(
         )
     kept = select_images(image_set, is_sound)
     _require_annotation(kept, findings.problems[num_earlier:])
+    _note_repeated_boxes(kept, findings)
     return kept
 
 
@@ -201,6 +202,25 @@ def _require_annotation(image_set: ImageSet, problems: list[Problem]) -> None:
         "and the class list" + (f"; {format_problems(problems)}" if problems else "")
         # What was left out may have been all that is annotated.
     )
+
+
+def _note_repeated_boxes(image_set: ImageSet, findings: Findings) -> None:
+    """Notes objects that an image has twice: an evaluation misses one of the two."""
+    images = np.repeat(np.arange(len(image_set.paths)), np.diff(image_set.row_splits))
+    table = np.column_stack([images, image_set.classes, image_set.boxes])
+    table = table[~image_set.ignored]
+    # Equal rows have equal sums, and so are neighbours in the order of these.
+    weights = np.random.default_rng(0).random(table.shape[1])
+    table = table[np.argsort(table @ weights, kind="stable")]
+    repeated = table[1:][(table[1:] == table[:-1]).all(axis=1)]
+    if len(repeated):
+        image, label = repeated[np.argmin(repeated[:, 0]), :2].astype(int)
+        findings.note(
+            f"{len(repeated)} boxes have the class and the corners of another box of "
+            "their image, and count twice in training and evaluation; remove them "
+            f"(first: a {image_set.class_names[label]} of "
+            f"{image_set.image_names[image]})"
+        )
 
 
 def _add_problem(

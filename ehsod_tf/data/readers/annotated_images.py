@@ -26,7 +26,7 @@ class NamedBox(NamedTuple):
         box: (ymin, xmin, ymax, xmax) in pixels.
         ignored: a crowd, or too difficult to count.
         is_hull: the box encloses a rotated box or an outline, and may thus reach
-            beyond the image; it is clipped.
+            beyond the image; it is clipped, unless nothing of it is in the image.
     """
 
     class_name: str
@@ -176,7 +176,10 @@ def _gather_objects(
         for item in image.objects:
             if item.class_name not in index:
                 continue
-            box = clip_box(item.box, *sizes[row].tolist()) if item.is_hull else item.box
+            box = item.box
+            clipped = clip_box(box, *sizes[row].tolist())
+            if item.is_hull and not _is_flat(clipped):
+                box = clipped
             ymin, xmin, ymax, xmax = box
             area = (ymax - ymin) * (xmax - xmin)
             ignored = item.ignored or _is_flat(box)

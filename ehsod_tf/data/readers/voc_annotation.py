@@ -116,6 +116,11 @@ def _read_size(
 
 
 def _read_object(name: str, element: ElementTree.Element) -> VocObject:
+    # Programs that turn or outline objects have elements of other names.
+    num_boxes = len(element.findall("bndbox"))
+    if num_boxes != 1:
+        message = f"an object has 1, not {num_boxes}; give it one upright box"
+        raise _FieldError("bndbox", message)
     ymin, xmin, ymax, xmax = (
         _read_corner(element, field) for field in ("ymin", "xmin", "ymax", "xmax")
     )

@@ -121,7 +121,7 @@ def _pair(
         taken.add(name)
         if fault:
             findings.add(os.path.join(xml_dir, xml_name), "", "", fault)
-        elif own_name and os.path.basename(name) != own_name:
+        elif own_name and _strip(name) != _strip(own_name):
             renamed.append(xml_name)
         images.append(_describe(name, annotation, image_dir, not fault))
     if renamed:
@@ -157,6 +157,11 @@ def _choose_image(
     has_extension = own.lower().endswith(IMAGE_EXTENSIONS)
     folder = os.path.dirname(stem)
     return os.path.join(folder, own) if has_extension else f"{stem}.jpg", ""
+
+
+def _strip(name: str) -> str:
+    """A name of which neither folder, extension nor case count."""
+    return os.path.splitext(os.path.basename(name))[0].lower()
 
 
 def _describe(

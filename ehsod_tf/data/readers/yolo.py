@@ -16,9 +16,10 @@ from ehsod_tf.data.readers.yolo_description import choose_subset, read_descripti
 from ehsod_tf.data.readers.yolo_images import (
     list_images,
     list_label_files,
-    note_unused_labels,
+    list_unused_labels,
 )
 from ehsod_tf.data.readers.yolo_labels import YoloLabels, read_labels
+from ehsod_tf.data.spelling import describe_difference, fold
 from ehsod_tf.structures import UNKNOWN, ImageSet
 
 # Of a pixel, to which shares of an image are rounded: a box that was written with
@@ -72,8 +73,9 @@ def read_yolo(
     labels = read_labels(
         files, images, len(known_names), description.has_keypoints, findings
     )
+    unused = _refuse_misnamed_labels(images, files, labels, findings)
     fill_table_sizes(images, paths, source, findings, noted=False)
-    _note_oddities(images, files, labels, unannotated, source, findings)
+    _note_oddities(images, unused, labels, unannotated, source, findings)
     boxes = _make_columns(labels, images.sizes, known_names, class_names)
     note_flat_boxes(boxes.ignored, source, findings)
     image_set = supervise(
@@ -130,6 +132,33 @@ def _refuse_shared_labels(
             images.sound[[first, row]] = False
 
 
+def _refuse_misnamed_labels(
+    images: ImageTable, files: Sequence[str], labels: YoloLabels, findings: Findings
+) -> list[str]:
+    """Returns the label files of no image, but for those that only look like one's."""
+    unused = list_unused_labels(files)
+    lookalikes = {_fold_path(path): path for path in unused}
+    refused = set()
+    for row in np.flatnonzero(~labels.has_file) if unused else ():
+        path = lookalikes.get(_fold_path(files[row]))
+        if path is None:
+            continue
+        wanted, found = (os.path.basename(each) for each in (files[row], path))
+        message = (
+            f"no {wanted!r}, but this file, whose name differs in "
+            f"{describe_difference(wanted, found)}; rename the file"
+        )
+        findings.add(path, images.records[row], "", message)
+        images.sound[row] = False
+        refused.add(path)
+    return [path for path in unused if path not in refused]
+
+
+def _fold_path(path: str) -> str:
+    folder, name = os.path.split(path)
+    return f"{folder}/{fold(name)}"
+
+
 def _make_columns(
     labels: YoloLabels,
     sizes: np.ndarray,
@@ -167,13 +196,17 @@ def _number_classes(
 
 def _note_oddities(
     images: ImageTable,
-    files: Sequence[str],
+    unused: Sequence[str],
     labels: YoloLabels,
     unannotated: str,
     source: str,
     findings: Findings,
 ) -> None:
-    note_unused_labels(files, source, findings)
+    if unused:
+        findings.note(
+            f"{source}: {len(unused)} label files belong to no image of the subset and "
+            f"are passed over ({label_states.name_first(unused)})"
+        )
     if labels.num_outlines:
         findings.note(
             f"{source}: {labels.num_outlines} objects are outlines; their boxes are "

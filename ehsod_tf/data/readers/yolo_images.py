@@ -131,39 +131,48 @@ def list_label_files(paths: Sequence[str]) -> list[str]:
 
     In a path of images, the last folder ``images`` becomes ``labels``, as Ultralytics
     has it; where that is no folder, labels lie beside the images, as Darknet has it.
+    Both folders and the extension may be in capitals.
     """
     folders: dict[str, str] = {}
+    names: dict[str, set[str]] = {}
     labels = []
     for path in paths:
         folder, name = os.path.split(path)
         if folder not in folders:
             folders[folder] = _choose_label_folder(folder)
-        labels.append(f"{folders[folder]}/{os.path.splitext(name)[0]}.txt")
+            names[folder] = set(_list_names(folders[folder]))
+        plain = f"{os.path.splitext(name)[0]}.txt"
+        capital = f"{plain[:-4]}.TXT"
+        is_capital = plain not in names[folder] and capital in names[folder]
+        labels.append(f"{folders[folder]}/{capital if is_capital else plain}")
     return labels
 
 
 def _choose_label_folder(folder: str) -> str:
-    head, part, tail = f"{folder}/".rpartition("/images/")
-    other = f"{head}/labels/{tail}".rstrip("/")
-    return other if part and os.path.isdir(other) else folder
+    parts = folder.split("/")
+    places = [n for n, part in enumerate(parts) if part.lower() == "images"]
+    for name in ("labels", "Labels", "LABELS") if places else ():
+        other = "/".join([*parts[: places[-1]], name, *parts[places[-1] + 1 :]])
+        if os.path.isdir(other):
+            return other
+    return folder
 
 
-def note_unused_labels(labels: Sequence[str], source: str, findings: Findings) -> None:
-    """Notes label files beside those that belong to images."""
+def list_unused_labels(labels: Sequence[str]) -> list[str]:
+    """Lists the label files that lie beside those of images and belong to none."""
     used = set(labels)
     unused = []
     for folder in sorted({os.path.dirname(path) for path in labels}):
-        if os.path.isdir(folder):
-            files = (f"{folder}/{name}" for name in sorted(os.listdir(folder)))
-            unused += [
-                path
-                for path in files
-                if path.endswith(".txt")
-                and path not in used
-                and os.path.basename(path) != CLASSES_FILE
-            ]
-    if unused:
-        findings.note(
-            f"{source}: {len(unused)} label files belong to no image of the subset and "
-            f"are passed over ({name_first(unused)})"
-        )
+        files = (f"{folder}/{name}" for name in sorted(_list_names(folder)))
+        unused += [
+            path
+            for path in files
+            if path.lower().endswith(".txt")
+            and path not in used
+            and os.path.basename(path) != CLASSES_FILE
+        ]
+    return unused
+
+
+def _list_names(folder: str) -> list[str]:
+    return os.listdir(folder) if os.path.isdir(folder) else []

@@ -110,6 +110,12 @@ CASES = [
         file="b.png",
     ),
     shape(
+        "outline outside the image",
+        POLYGON.format("200,3;210,3;220,12"),
+        "the dog box y 3..12, x 200..220 .* lies outside the image",
+        file="b.png",
+    ),
+    shape(
         "outline of no point", POLYGON.format(""), "shape 1, points: '' is not a poi"
     ),
     shape(

@@ -188,6 +188,14 @@ CASES = [
         "the cat box .* lies outside the image",
         file="b.png",
     ),
+    case(
+        "outline outside the image",
+        lambda content: content["shapes"][0].update(
+            shape_type="polygon", points=[[-9, 2], [-5, 5], [-7, 8]]
+        ),
+        "the cat box y 2..8, x -9..-5 .* lies outside the image",
+        file="b.png",
+    ),
     embedded("without a folder", TEXT, "imageData: the image has no file but is"),
     embedded("text", TEXT, "imageData: is not an image in base 64", unpacked=True),
     embedded("no base 64", "b.png", "imageData: is not an image", unpacked=True),

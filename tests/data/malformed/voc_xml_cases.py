@@ -93,6 +93,16 @@ CASES = [
         "object 1, name: .* is no",
     ),
     case("class in capitals", SOUND.replace("cat", "Cat"), "differ in upper", None, ""),
+    case(
+        "no box",
+        SOUND.replace("bndbox", "robndbox"),
+        "object 1, bndbox: an object has 1, not 0; give it one upright box",
+    ),
+    case(
+        "two boxes",
+        SOUND.replace("</bndbox>", "</bndbox><bndbox/>"),
+        "object 1, bndbox: an object has 1, not 2",
+    ),
     case("no corner", voc_cases.replace("xmin", None), "object 1, xmin: .*finite num"),
     case(
         "corner NaN", voc_cases.replace("ymax", "nan"), "object 1, ymax: .*finite num"

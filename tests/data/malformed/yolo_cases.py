@@ -1,6 +1,7 @@
 """Malformed YOLO data sets."""
 
 import functools
+import unicodedata
 from pathlib import Path
 
 from ehsod_tf.data import read_yolo, validate
@@ -64,6 +65,24 @@ def _make_label_folder(folder: Path) -> None:
 def _add_namesake(folder: Path) -> None:
     write(folder, SOUND)
     write_images(folder / "images" / "train", ("b.jpg",))
+
+
+def _rename_label(name: str):
+    def rename(folder: Path) -> None:
+        write(folder, SOUND)
+        labels = folder / "labels" / "train"
+        (labels / "b.txt").rename(labels / name)
+
+    return rename
+
+
+def _spell_apart(folder: Path) -> None:
+    """An accent as one character in the image's name, and as two in the label's."""
+    write(folder, SOUND)
+    image, label = (unicodedata.normalize(form, "\xe9") for form in ("NFC", "NFD"))
+    images, labels = folder / "images" / "train", folder / "labels" / "train"
+    (images / "b.png").rename(images / f"{image}.png")
+    (labels / "b.txt").rename(labels / f"{label}.txt")
 
 
 def _spoil_image(folder: Path) -> None:
@@ -157,6 +176,23 @@ CASES = [
         read,
         "b.txt",
         "image images/train/b.png: 'images/train/b.jpg' has this label file too",
+        KEPT,
+    ),
+    Case(
+        "yolo: label in another case",
+        _rename_label("B.txt"),
+        read,
+        "B.txt",
+        "image images/train/b.png: no 'b.txt', but this file, whose name differs in "
+        "upper and lower case only; rename",
+        KEPT,
+    ),
+    Case(
+        "yolo: label in another Unicode form",
+        _spell_apart,
+        read,
+        "labels",
+        "but this file, whose name differs in the Unicode form of characters only",
         KEPT,
     ),
     Case("yolo: no image", _spoil_image, read, "b.png", "b.png, size: not an im", KEPT),
