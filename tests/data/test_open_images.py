@@ -120,6 +120,15 @@ def test_a_class_that_is_absent_and_there_is_a_contradiction(folder):
         assert what in problem.message and problem.record == "image a"
 
 
+def test_boxes_without_extent_are_ignored_and_noted(folder):
+    text = BOXES.replace("b,xclick,/m/4,1,0,0.25", "b,xclick,/m/4,1,0.25,0.25")
+    (folder / "boxes.csv").write_text(text)
+    findings = data.Findings()
+    found = read(folder, findings)
+    assert found.ignored.tolist() == [False, True, True]
+    assert any("1 boxes have no height or no width" in note for note in findings.notes)
+
+
 def test_one_of_the_tables_is_needed(folder):
     with pytest.raises(ConfigError, match="needs boxes_csv or labels_csv"):
         read_open_images(folder / "images")

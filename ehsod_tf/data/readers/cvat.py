@@ -219,11 +219,9 @@ class _Reader:
         self, elements: list[ElementTree.Element]
     ) -> dict[str, list[NamedBox]]:
         """Returns the boxes of tracks by the id of the image."""
-        numbers = {}
-        for element in elements:
-            text = element.get("id", "")
-            if re.fullmatch("[0-9]{1,9}", text):
-                numbers[int(text)] = text
+        if self._root.find("track") is None:
+            return {}
+        numbers = self._number_images(elements)
         boxes: dict[str, list[NamedBox]] = {}
         for place, track in enumerate(self._root.iterfind("track"), start=1):
             record = f"track {track.get('id', f'element {place}')}"
@@ -237,6 +235,25 @@ class _Reader:
             for frame, shape in shapes.items():
                 boxes.setdefault(numbers[frame], []).append(shape)
         return boxes
+
+    def _number_images(self, elements: list[ElementTree.Element]) -> dict[int, str]:
+        """Returns the ids of images, by their numbers; refuses those of two images."""
+        numbers, records = {}, {}
+        for element in elements:
+            text = element.get("id", "")
+            if not re.fullmatch("[0-9]{1,9}", text):
+                continue
+            record = f"image {quote(element.get('name', '').strip())}"
+            first = records.setdefault(int(text), record)
+            if first != record:
+                message = (
+                    f"{text} is also that of {first}, and nobody can tell which of the "
+                    "two the tracks are about; export each task by itself"
+                )
+                self._add(record, "id", message, record)
+                self._bad_records.add(first)
+            numbers[int(text)] = text
+        return numbers
 
     def _add(self, place: str, field: str, message: str, record: str | None) -> None:
         if record is None:

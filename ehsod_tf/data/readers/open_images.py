@@ -21,6 +21,7 @@ from ehsod_tf.data.image_files import (
 )
 from ehsod_tf.data.problems import Findings, check_class_names, collects_or_raises
 from ehsod_tf.data.readers import open_images_tables as tables
+from ehsod_tf.data.readers.annotated_images import note_flat_boxes
 from ehsod_tf.data.readers.open_images_classes import (
     list_kinds,
     read_class_table,
@@ -226,6 +227,7 @@ def _assemble(
             objects.append(record)
             is_boxed[row, index] = True
             is_shown[row, index] |= not record.ignored
+    note_flat_boxes([record.area == 0 for record in objects], source, findings)
     kinds = list_kinds(below, classes.codes)
     is_sound &= _spread_absence(
         listed, is_boxed | is_shown, kinds, classes.names, images, findings

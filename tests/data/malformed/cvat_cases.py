@@ -171,6 +171,12 @@ CASES = [
         "track 7, label: unknown label 'cow'.*remove the track",
     ),
     whole(
+        "track on two images of an id",
+        make(more=TRACK.format("cat", 0)).replace('id="1"', 'id="0"'),
+        "image 'b.png', id: 0 is also that of image 'a.png', and nobody can tell",
+        kept=("c.png",),
+    ),
+    whole(
         "track of no frame",
         make(more=TRACK.format("cat", "a")),
         "track 7, frame: 'a' is not the number of an image",
