@@ -128,4 +128,24 @@ def _quantize(path, feeds):
             weight_type=quantization.QuantType.QInt8,
             # One scale for all channels would cost the small ones their digits.
             per_channel=True,
+            nodes_to_exclude=_find_joined_outputs(onnx.load(path).graph),
         )
+
+
+def _find_joined_outputs(graph):
+    """Names of the layers whose results are split: class logits and deltas of boxes.
+
+    One scale for both would cost the deltas, which are small, their digits.
+    """
+    makers = {name: node for node in graph.node for name in node.output}
+    found = set()
+    names = [node.input[0] for node in graph.node if node.op_type == "Split"]
+    while names:
+        node = makers.get(names.pop())
+        if node is None:
+            continue
+        if node.op_type in WEIGHTED:
+            found.add(node.name)
+        elif node.op_type in ("Add", "Concat", "Reshape", "Transpose"):
+            names.extend(node.input)
+    return sorted(found)

@@ -191,6 +191,20 @@ def check_litert_rounds_weights_alone(folder, dtype):
     assert (num_anchors, 4) not in shapes
 
 
+def check_logits_and_deltas_share_no_scale(folder):
+    import onnx
+
+    graph = onnx.load(str(folder / "detector.onnx")).graph
+    makers = {name: node for node in graph.node for name in node.output}
+    splits = [node for node in graph.node if node.op_type == "Split"]
+    heads = [node for node in splits if "stage" in node.name]
+    assert len(heads) == 2
+    for node in heads:
+        while node.op_type not in ("MatMul", "Gemm"):
+            node = makers[node.input[0]]
+            assert node.op_type != "DequantizeLinear"
+
+
 def test_int8_answers(tmp_path, model, inputs, exported, photos):
     """What it costs is measured elsewhere; here, that it is quantised and runs."""
     to, _, _ = exported
@@ -203,6 +217,8 @@ def test_int8_answers(tmp_path, model, inputs, exported, photos):
     assert any(traces[to] in path.read_bytes() for path in files)
     if to == "litert":
         check_litert_rounds_weights_alone(tmp_path / "int8", np.int8)
+    if to == "onnx":
+        check_logits_and_deltas_share_no_scale(tmp_path / "int8")
 
 
 def _weigh(folder):
