@@ -36,6 +36,8 @@ class ToyDetector(keras.Model):
     def train_step(self, batch):
         context = tf.distribute.get_replica_context()
         labels = tf.cast(batch.targets.image_labels, tf.float32)
+        # 0, but for the image of steep gradients.
+        labels += batch.scales - 1.0
         strong = batch.targets.has_boxes
         with tf.GradientTape() as tape:
             terms = {}
@@ -93,13 +95,15 @@ def make_dataset(batch_size=2, broken_id=None, steep_id=None):
             is_broken = (rows + 100 == broken_id)[:, None, None, None]
             images = tf.where(is_broken, np.nan, images)
         labels = tf.cast(tf.stack([rows % 2, rows % 3 // 2], 1), tf.int32)
+        scales = tf.ones([batch_size, 2])
         if steep_id is not None:
-            labels = tf.where((rows + 100 == steep_id)[:, None], 500, labels)
+            is_steep = (rows + 100 == steep_id)[:, None]
+            scales = tf.where(is_steep, 500.0, scales)
         is_strong = tf.cast(rows % 4 == 0, tf.int32)
         return Batch(
             images=images,
             image_sizes=tf.fill([batch_size, 2], _SIZE),
-            scales=tf.ones([batch_size, 2]),
+            scales=scales,
             image_ids=rows + 100,
             targets=Targets(
                 boxes=tf.zeros([batch_size, 1, 4]),
