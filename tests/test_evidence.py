@@ -14,7 +14,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "benchmarks" / "evidence"))
 
 from anchor_coverage import find_covered  # noqa: E402
-from arms import ARMS  # noqa: E402
+from arms import ARMS, MACHINE_ARMS  # noqa: E402
 from claims import compute_claims  # noqa: E402
 from matrices import MATRICES, list_runs  # noqa: E402
 from measure_run import exchange_averages  # noqa: E402
@@ -41,7 +41,9 @@ def test_runs_have_names_of_their_own(name):
 def test_a_run_is_what_its_cell_says(name):
     for run in list_runs(MATRICES[name]):
         experiment = load_config(str(ROOT / run.config), run.bindings)
-        assert experiment.strong_percent == run.percent
+        # The files of the machine arms have boxes on a tenth of their images.
+        kept = 100 if run.arm in MACHINE_ARMS else run.percent
+        assert experiment.strong_percent == kept
         assert experiment.seed == experiment.split_seed == run.seed
         # Of the arms, those without labels are those that leave weak images out, or
         # hide their labels.

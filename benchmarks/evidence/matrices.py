@@ -179,7 +179,7 @@ MATRICES = {
         "rendered scenes, 128 px, from random weights",
         "configs/quickstart.gin",
         steps_per_epoch=75,
-        cells=(*((arm, 100) for arm in MACHINE_ARMS), ("hybrid", 100)),
+        cells=(*((arm, 10) for arm in MACHINE_ARMS), ("hybrid", 100)),
         seeds=(0, 1),
         epochs=16,
     ),
@@ -238,11 +238,11 @@ def _make_run(matrix, arm, percent, length=1, *, seed):
         lines = (*lines, "Experiment.steps_per_epoch = {steps}")
     bindings = (
         *matrix.bindings,
+        f"STRONG_PERCENT = {float(percent)}",
         *(
             line.format(steps=steps, quarter=steps * matrix.epochs // 4, seed=seed)
             for line in lines
         ),
-        f"STRONG_PERCENT = {float(percent)}",
         f"Experiment.seed = {seed}",
         f"Experiment.split_seed = {seed}",
     )

@@ -83,8 +83,8 @@ class HybridCriterion:
     cam_sigma: float = 0.8
     mid_reduction: str = "sum"
     proposals_normalizer: str = "rois"
-    machine_classification: float = 0.5
-    machine_regression: float = 0.0
+    machine_classification: float = 1.0
+    machine_regression: float = 1.0
     absent: float = 0.0
     boxed_share: float = 0.7
 
