@@ -1,6 +1,8 @@
 import io
 import os
 import struct
+import threading
+import time
 import zlib
 
 import pytest
@@ -11,6 +13,7 @@ from ehsod_tf.data.image_files import (
     Header,
     derive_image_id,
     find_path_fault,
+    map_headers,
     read_header,
     read_headers,
 )
@@ -109,6 +112,21 @@ def test_headers_of_many_files(write_image, tmp_path):
     found = read_headers([path, os.path.join(tmp_path, "b.png"), path])
     assert [found[0].height, found[0].width] == [3, 5] and found[2] == found[0]
     assert isinstance(found[1], DataError)
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.002])
+def test_headers_are_read_side_by_side_only_where_that_takes_waiting(delay):
+    threads = []
+
+    def read(item):
+        threads.append(threading.get_ident())
+        time.sleep(delay)
+        return 2 * item
+
+    assert map_headers(read, range(600)) == [2 * item for item in range(600)]
+    if delay:
+        assert threads[:100] == [threading.get_ident()] * 100
+        assert len(set(threads)) > 2
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from typing import BinaryIO, NamedTuple, TypeVar
 import numpy as np
 import tensorflow as tf
 
-from ehsod_tf.data.image_files import TURNED, Header, read_header
+from ehsod_tf.data.image_files import TURNED, Header, map_headers, read_header
 from ehsod_tf.data.transforms import PNG_DEPTH_BYTE, WIDE_BITS, decode_image
 from ehsod_tf.errors import DataError
 
@@ -63,13 +63,15 @@ def check_image_files(
     Returns:
         A `FileCheck` for each file, in order.
     """
-    threads = (os.cpu_count() or 1) if check_pixels else _HEADER_THREADS
 
     def check(row: int) -> FileCheck:
         height, width = map(int, sizes[row])
         return _check_file(paths[row], height, width, check_pixels)
 
-    return map_in_threads(check, range(len(paths)), threads)
+    rows = range(len(paths))
+    if not check_pixels:
+        return map_headers(check, rows)
+    return map_in_threads(check, rows, os.cpu_count() or 1)
 
 
 def map_in_threads(
