@@ -174,7 +174,7 @@ def _list_kinds(summary):
         ),
         (
             "Boxes of a detector",
-            "No person drew these boxes; they count less.",
+            "Drawn by a detector, not by people.",
             summary.num_machine,
         ),
         ("Weak", "The classes are known, not where they are.", summary.num_weak),
