@@ -56,7 +56,7 @@ def read_machine_boxes(
     labels of an image decide what is taken: of a class that is absent or unknown,
     nothing; of one that is present, the boxes that `keep` says. Such a class is then
     *partly boxed*, as a detector misses some objects, and the image is marked in
-    `machine_boxed`: the losses weigh it less, see docs/method.md.
+    `machine_boxed`: the losses may weigh it less, see docs/method.md.
 
     Args:
         source: a reader that lacks nothing but ``class_names`` and ``findings``.
