@@ -2,8 +2,6 @@
 
 import contextlib
 import functools
-import hashlib
-import json
 import os
 from collections.abc import Callable
 
@@ -12,7 +10,6 @@ import tensorflow as tf
 from ehsod_tf import data, training
 from ehsod_tf.modeling import Ehsod
 from ehsod_tf.runs.data import (
-    RunData,
     count_steps_per_epoch,
     explain_input_error,
     load_data,
@@ -24,6 +21,7 @@ from ehsod_tf.runs.export import export_model
 from ehsod_tf.runs.model import create_model, find_faults
 from ehsod_tf.runs.model_card import SUPERVISION_FILE, describe_model, read_weights
 from ehsod_tf.runs.report import write_report
+from ehsod_tf.runs.resumption import list_fixed_parts
 from ehsod_tf.runs.settings import Experiment
 from ehsod_tf.runs.summary import Terminal
 
@@ -145,7 +143,7 @@ def _train(
         model,
         _locate_checkpoints(model_dir),
         keep=experiment.keep_checkpoints,
-        identity=_identify(experiment, run_data, model),
+        identity=list_fixed_parts(experiment, run_data, model),
         best_metric=experiment.best_metric if is_chief else None,
         is_writer=is_chief,
     )
@@ -176,24 +174,6 @@ def _train(
 
 def _locate_checkpoints(model_dir: str) -> str:
     return os.path.join(model_dir, "checkpoints")
-
-
-def _identify(experiment: Experiment, run_data: RunData, model: Ehsod) -> dict:
-    """The settings that a run must keep in order to go on."""
-    ids = json.dumps(run_data.split.strong_image_ids).encode()
-    teacher = {"teacher": vars(model.teacher)} if model.teacher else {}
-    augmentation = experiment.create_augmentation()
-    return {
-        **experiment.list_fixed_settings(),
-        "class_names": run_data.training_set.class_names,
-        "training_images": len(run_data.training_set.image_ids),
-        "split_sha256": hashlib.sha256(ids).hexdigest(),
-        "augmentation": augmentation and vars(augmentation),
-        "criterion": vars(model.criterion),
-        "selector": vars(model.selector),
-        "optimizer": model.optimizer.get_config(),
-        **teacher,
-    }
 
 
 def _export(experiment, model, class_names, model_dir):
