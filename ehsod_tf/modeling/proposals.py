@@ -31,8 +31,9 @@ class ProposalSelector:
         train_max_proposals, test_max_proposals: proposals an image.
         nms_iou: overlap above which the lower-scored box goes.
         cam_objectness: what the class map adds to the RPN's score of a box. As in the
-            paper: "softmax_max", its mean over the box. Not of the paper: "sigmoid_max",
-            likewise; "contrast", "sigmoid_contrast" (see `contrast_over_boxes`); "none".
+            paper: "softmax_max", its mean over the box. Not of the paper:
+            "sigmoid_max", likewise; "contrast", "sigmoid_contrast", see
+            `contrast_over_boxes`; "none".
         max_cam_level: the coarsest level whose class map is read; boxes of coarser
             levels read it too. Beyond the paper if it is not P5.
     """
