@@ -45,6 +45,13 @@ _SAME_FOR_ALL = (
 # Is it the teacher or the labels?
 _QUESTION = ("boxes", "mean_teacher", "hybrid_beside", "plus")
 _ABLATION = (
+    "hybrid_weak_mid",
+    "plus_fading_mid",
+    "plus_in_part",
+    "plus_both",
+    "plus_bold",
+    "plus_both_shuffle",
+    "plus_bold_shuffle",
     "plus_shuffle",
     "plus_displaced",
     "plus_low_scores",

@@ -58,6 +58,9 @@ class HybridCriterion:
             computes L_CAM-seg from both kinds of data and leaves open how.
         cam_sigma: linear share of a box that is positive in the CAM's target.
         mid_reduction: "sum" or "mean" of L_MID over the classes.
+        boxed_mid: weight of `mid` in images that have boxes, of people, a detector or
+            a teacher; beyond the paper below 1. Their labels say nothing that the
+            boxes do not, and to `mid` a part of the object is as good as all of it.
         proposals_normalizer: "rois" or "classes", see `confidence_cross_entropy`.
         machine_classification: how much an image counts whose boxes are a detector's,
             in the terms that say what there is; see `TargetWeights`.
@@ -82,6 +85,7 @@ class HybridCriterion:
     weak_cam_target: str = "absent_negatives"
     cam_sigma: float = 0.8
     mid_reduction: str = "sum"
+    boxed_mid: float = 1.0
     proposals_normalizer: str = "rois"
     machine_classification: float = 1.0
     machine_regression: float = 1.0
@@ -91,7 +95,7 @@ class HybridCriterion:
     def __post_init__(self):
         for name, choices in _SWITCHES.items():
             require_choice(f"criterion: {name}", getattr(self, name), choices)
-        for name in ("machine_classification", "machine_regression"):
+        for name in ("boxed_mid", "machine_classification", "machine_regression"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ConfigError(
                     f"criterion: {name} is from 0 to 1, got {getattr(self, name)!r}"
@@ -262,6 +266,8 @@ class HybridCriterion:
         mid = sum_images(losses.binary_cross_entropy(scores, labels))
         if self.mid_reduction == "mean":
             mid /= num_classes
+        if self.boxed_mid != 1.0:
+            mid *= tf.where(targets.has_boxes, self.boxed_mid, 1.0)
         confidence = losses.confidence_cross_entropy(
             head.confidence_logits,
             rois.valid,

@@ -270,12 +270,13 @@ class Ehsod(keras.Model):
         targets = batch.targets
         if self.teacher is None:
             return batch, None, {}
+        targets = self.teacher.prepare(targets)
         candidates = self.teacher.find_candidates(targets)
         is_due = self.optimizer.iterations >= self.teacher.burn_in_steps
         # Steps of the burn-in cost nothing, nor do replicas without a candidate.
         taught = tf.cond(
             is_due & tf.reduce_any(candidates),
-            lambda: self._promote_candidates(batch, candidates),
+            lambda: self._promote_candidates(batch, targets, candidates),
             lambda: targets,
         )
         promoted = taught.has_boxes & ~targets.has_boxes
@@ -290,13 +291,13 @@ class Ehsod(keras.Model):
             counters,
         )
 
-    def _promote_candidates(self, batch, candidates):
+    def _promote_candidates(self, batch, targets, candidates):
         """Looks at the candidates alone, which are half of a batch as a rule."""
         rows = tf.where(candidates)[:, 0]
         views = batch.images if batch.teacher_images is None else batch.teacher_images
         images, image_sizes, image_labels = (
             tf.gather(values, rows)
-            for values in (views, batch.image_sizes, batch.targets.image_labels)
+            for values in (views, batch.image_sizes, targets.image_labels)
         )
         optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
         averages = zip(self.trainable_variables, optimizer.averages, strict=True)
@@ -305,7 +306,7 @@ class Ehsod(keras.Model):
         # Other images get those of a neighbour, and `Teacher.promote` no look at them.
         places = tf.maximum(tf.cumsum(tf.cast(candidates, tf.int32)) - 1, 0)
         detections = Detections(*(tf.gather(part, places) for part in detections))
-        return self.teacher.promote(detections, batch.targets)
+        return self.teacher.promote(detections, targets)
 
     def _detect_as_teacher(self, images, image_sizes, image_labels):
         selector = self.teacher.restrict_selector(self.selector)

@@ -15,6 +15,7 @@ from ehsod_tf.errors import require_count, require_share
 from ehsod_tf.structures import (
     ABSENT,
     BOXED_OFFSET,
+    PARTLY_BOXED,
     PRESENT,
     UNKNOWN,
     Detections,
@@ -50,6 +51,9 @@ class Teacher:
             without labels.
         classification_weight: of promoted images, see `TargetWeights`.
         regression_weight: likewise.
+        in_part: what is labelled present in a promoted image is boxed in part, so that
+            an object that the teacher missed is not taught as background; see
+            `HybridCriterion.boxed_share`.
         max_boxes: images with more kept boxes are not promoted.
         max_proposals: regions an image that the teacher classifies.
     """
@@ -61,6 +65,7 @@ class Teacher:
     needs_labels: bool = True
     classification_weight: float = 0.5
     regression_weight: float = 0.0
+    in_part: bool = False
     max_boxes: int = 30
     max_proposals: int = 100
 
@@ -86,6 +91,12 @@ class Teacher:
         """A `DetectionDecoder` that leaves out what would never be kept."""
         threshold = min(self.best_score, self.other_score)
         return dataclasses.replace(decoder, score_threshold=threshold)
+
+    def prepare(self, targets: Targets) -> Targets:
+        """`Targets` that can say what `promote` will, in every step of a run."""
+        if not self.in_part or targets.is_partial is not None:
+            return targets
+        return targets._replace(is_partial=tf.zeros_like(targets.has_boxes))
 
     def find_candidates(self, targets: Targets):
         """[B] bool: the weak images that could be promoted."""
@@ -129,14 +140,18 @@ class Teacher:
             for values, filler in ((boxes, 0.0), (classes, -1))
         )
         is_new = promoted[:, tf.newaxis]
+        states = targets.class_states + BOXED_OFFSET
+        is_partial = targets.is_partial
+        if self.in_part:
+            states = tf.where(labels == PRESENT, PARTLY_BOXED, states)
+            is_partial |= promoted & tf.reduce_any(labels == PRESENT, axis=-1)
         return targets._replace(
             boxes=tf.where(
                 is_new[..., tf.newaxis], boxes, _fit_rows(targets.boxes, num_rows, 0.0)
             ),
             classes=tf.where(is_new, classes, _fit_rows(targets.classes, num_rows, -1)),
-            class_states=tf.where(
-                is_new, targets.class_states + BOXED_OFFSET, targets.class_states
-            ),
+            class_states=tf.where(is_new, states, targets.class_states),
+            is_partial=is_partial,
         )
 
     def weigh(self, weights: TargetWeights, promoted: tf.Tensor) -> TargetWeights:

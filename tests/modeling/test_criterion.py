@@ -188,9 +188,13 @@ def _take_valid(stage, image):
     return [f[image].numpy()[valid] for f in [*fields, stage.rois.classes]]
 
 
-@pytest.mark.parametrize("reduction", ["sum", "mean"])
-def test_mid_is_the_mean_over_all_images_and_known_labels(cam_rpn, stages, reduction):
-    terms, _ = _compute(cam_rpn, stages, mid_reduction=reduction)
+@pytest.mark.parametrize(
+    ("reduction", "boxed_mid"), [("sum", 1.0), ("mean", 1.0), ("sum", 0.25)]
+)
+def test_mid_is_the_mean_over_all_images_and_known_labels(
+    cam_rpn, stages, reduction, boxed_mid
+):
+    terms, _ = _compute(cam_rpn, stages, mid_reduction=reduction, boxed_mid=boxed_mid)
     for index, stage in enumerate(stages, start=1):
         total = 0.0
         for b in range(5):
@@ -198,7 +202,8 @@ def test_mid_is_the_mean_over_all_images_and_known_labels(cam_rpn, stages, reduc
             g = np.zeros(NUM_CLASSES)
             if len(class_logits):
                 g = oracles.score_image(class_logits, confidence_logits)
-            total += oracles.binary_cross_entropy(g, IMAGE_LABELS[b])
+            loss = oracles.binary_cross_entropy(g, IMAGE_LABELS[b])
+            total += loss * (boxed_mid if HAS_BOXES[b] else 1.0)
         total /= NUM_CLASSES if reduction == "mean" else 1
         assert terms[f"stage{index}_mid"] == (pytest.approx(total, rel=1e-5), 5)
 
@@ -364,5 +369,9 @@ def test_an_image_with_a_detectors_boxes_counts_less(cam_rpn, stages):
         assert float(term.total) == float(given_weights[name].total)
         differs = float(term.count) != float(full[name].count)
         assert differs != (name == "cam_cls" or name.endswith("_mid"))
-    with pytest.raises(ConfigError, match="machine_regression is from 0 to 1, got 2"):
-        HybridCriterion(machine_regression=2)
+
+
+@pytest.mark.parametrize("share", ["boxed_mid", "machine_regression"])
+def test_a_weight_of_images_above_1_is_a_config_error(share):
+    with pytest.raises(ConfigError, match=f"{share} is from 0 to 1, got 2"):
+        HybridCriterion(**{share: 2})

@@ -1,5 +1,7 @@
 """Which boxes a teacher gives to which images, and whose weights it has."""
 
+import dataclasses
+
 import hand_made
 import numpy as np
 import pytest
@@ -11,6 +13,8 @@ from ehsod_tf.errors import ConfigError
 from ehsod_tf.modeling import HybridCriterion, Teacher
 from ehsod_tf.structures import (
     ABSENT,
+    BOXED_ABSENT,
+    PARTLY_BOXED,
     PRESENT,
     UNKNOWN,
     Detections,
@@ -136,6 +140,36 @@ def test_an_image_that_shows_nothing_becomes_background():
     assert (promoted.classes.numpy() == -1).all()
 
 
+def test_what_is_present_in_a_promoted_image_is_boxed_in_part_if_wished():
+    rng = np.random.default_rng(5)
+    targets, detections = draw_targets(rng, 60), draw_detections(rng, 60)
+    complete = Teacher().promote(detections, targets)
+    teacher = Teacher(in_part=True)
+    partly = teacher.promote(detections, teacher.prepare(targets))
+    assert complete.is_partial is None
+    np.testing.assert_array_equal(partly.boxes, complete.boxes)
+    np.testing.assert_array_equal(partly.image_labels, targets.image_labels)
+    promoted = (partly.has_boxes & ~targets.has_boxes).numpy()
+    shows = (targets.image_labels == PRESENT).numpy()
+    np.testing.assert_array_equal(partly.is_partial, promoted & shows.any(axis=-1))
+    assert 5 < partly.is_partial.numpy().sum()
+    states = partly.class_states.numpy()
+    wanted = np.where(shows[promoted], PARTLY_BOXED, BOXED_ABSENT)
+    np.testing.assert_array_equal(states[promoted], wanted)
+    np.testing.assert_array_equal(states[~promoted], targets.class_states[~promoted])
+
+
+def test_images_that_people_boxed_in_part_stay_so():
+    targets = draw_targets(np.random.default_rng(0), 4)
+    targets = targets._replace(is_partial=tf.constant([True, False, True, False]))
+    teacher = Teacher(in_part=True)
+    assert teacher.prepare(targets) is targets
+    nothing = draw_detections(np.random.default_rng(0), 4, num_rows=1)
+    nothing = nothing._replace(classes=tf.fill([4, 1], -1))
+    wanted = targets.is_partial.numpy()
+    assert (teacher.promote(nothing, targets).is_partial.numpy() >= wanted).all()
+
+
 def test_batch_mates_change_padding_alone():
     rng = np.random.default_rng(3)
     targets, detections = draw_targets(rng, 40), draw_detections(rng, 40)
@@ -242,6 +276,18 @@ def test_a_batch_is_the_sum_of_its_shares(model):
         np.testing.assert_allclose(first[name] + second[name], values, rtol=1e-4)
     # A half for image 4.
     assert whole["stage1_proposals"][1] == 2.5
+
+
+def test_boxes_in_part_reach_the_losses():
+    """From the first step on, whose graph must have room for them."""
+    teacher = dataclasses.replace(EAGER_TO_PROMOTE, in_part=True)
+    _, complete = _train(EAGER_TO_PROMOTE, BURN_IN + 1)
+    _, partly = _train(teacher, BURN_IN + 1)
+    for row, other, is_same in zip(partly, complete, [True, True, False], strict=True):
+        same = [
+            row[n] == pytest.approx(other[n], 1e-5) for n in ("stage1_cls", "rpn_cls")
+        ]
+        assert all(same) == is_same
 
 
 def test_until_the_burn_in_is_over_the_method_is_the_papers(taught):
