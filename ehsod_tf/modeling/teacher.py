@@ -93,7 +93,7 @@ class Teacher:
         return dataclasses.replace(decoder, score_threshold=threshold)
 
     def prepare(self, targets: Targets) -> Targets:
-        """`Targets` that can say what `promote` will, in every step of a run."""
+        """`Targets` of the structure that those of `promote` have."""
         if not self.in_part or targets.is_partial is not None:
             return targets
         return targets._replace(is_partial=tf.zeros_like(targets.has_boxes))
@@ -117,6 +117,7 @@ class Teacher:
             `Targets` in which promoted images have boxes. What an image gets depends on
             itself alone; only the padding of M depends on its batch-mates.
         """
+        targets = self.prepare(targets)
         labels = targets.image_labels
         kept = self._choose_boxes(detections, labels)
         num_kept = tf.reduce_sum(tf.cast(kept, tf.int32), axis=-1)

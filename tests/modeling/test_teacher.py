@@ -145,7 +145,7 @@ def test_what_is_present_in_a_promoted_image_is_boxed_in_part_if_wished():
     targets, detections = draw_targets(rng, 60), draw_detections(rng, 60)
     complete = Teacher().promote(detections, targets)
     teacher = Teacher(in_part=True)
-    partly = teacher.promote(detections, teacher.prepare(targets))
+    partly = teacher.promote(detections, targets)
     assert complete.is_partial is None
     np.testing.assert_array_equal(partly.boxes, complete.boxes)
     np.testing.assert_array_equal(partly.image_labels, targets.image_labels)
