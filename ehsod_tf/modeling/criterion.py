@@ -28,7 +28,7 @@ from ehsod_tf.modeling.cam_rpn import CamRpnOutputs
 from ehsod_tf.modeling.cascade import StageOutputs
 from ehsod_tf.modeling.losses import sum_masked
 from ehsod_tf.modeling.rpn_targets import SampledAnchors
-from ehsod_tf.structures import LossTerm, Targets, TargetWeights
+from ehsod_tf.structures import PARTLY_BOXED, LossTerm, Targets, TargetWeights
 
 RPN_BETA = 1.0 / 9.0
 HEAD_BETA = 1.0
@@ -58,9 +58,10 @@ class HybridCriterion:
             computes L_CAM-seg from both kinds of data and leaves open how.
         cam_sigma: linear share of a box that is positive in the CAM's target.
         mid_reduction: "sum" or "mean" of L_MID over the classes.
-        boxed_mid: weight of `mid` in images that have boxes, of people, a detector or
-            a teacher; beyond the paper below 1. Their labels say nothing that the
-            boxes do not, and to `mid` a part of the object is as good as all of it.
+        boxed_mid: weight in `mid` of the classes that are boxed in an image, completely
+            or in part, by people, a detector or a teacher; beyond the paper below 1.
+            Their labels say nothing that the boxes do not, and to `mid` a part of the
+            object is as good as all of it.
         proposals_normalizer: "rois" or "classes", see `confidence_cross_entropy`.
         machine_classification: how much an image counts whose boxes are a detector's,
             in the terms that say what there is; see `TargetWeights`.
@@ -263,11 +264,13 @@ class HybridCriterion:
         scores = losses.score_image(
             head.class_logits, head.confidence_logits, rois.valid
         )
-        mid = sum_images(losses.binary_cross_entropy(scores, labels))
+        mid = losses.binary_cross_entropy(scores, labels)
+        if self.boxed_mid != 1.0:
+            is_boxed = targets.class_states >= PARTLY_BOXED
+            mid *= tf.tile(tf.where(is_boxed, self.boxed_mid, 1.0), [num_stages, 1])
+        mid = sum_images(mid)
         if self.mid_reduction == "mean":
             mid /= num_classes
-        if self.boxed_mid != 1.0:
-            mid *= tf.where(targets.has_boxes, self.boxed_mid, 1.0)
         confidence = losses.confidence_cross_entropy(
             head.confidence_logits,
             rois.valid,

@@ -21,6 +21,7 @@ from ehsod_tf.structures import (
     Detections,
     Targets,
     TargetWeights,
+    list_settled,
 )
 
 # Pixels to which boxes are rounded. Convolutions round differently on other replicas;
@@ -51,9 +52,9 @@ class Teacher:
             without labels.
         classification_weight: of promoted images, see `TargetWeights`.
         regression_weight: likewise.
-        in_part: what is labelled present in a promoted image is boxed in part, so that
-            an object that the teacher missed is not taught as background; see
-            `HybridCriterion.boxed_share`.
+        in_part: promote every image of which a box is kept. The classes that have one
+            are boxed in part (`HybridCriterion.boxed_share`), other present classes
+            stay without, so that what the teacher missed is not taught as background.
         max_boxes: images with more kept boxes are not promoted.
         max_proposals: regions an image that the teacher classifies.
     """
@@ -118,39 +119,23 @@ class Teacher:
             itself alone; only the padding of M depends on its batch-mates.
         """
         targets = self.prepare(targets)
-        labels = targets.image_labels
-        kept = self._choose_boxes(detections, labels)
-        num_kept = tf.reduce_sum(tf.cast(kept, tf.int32), axis=-1)
-        found = _mark_classes(detections.classes, kept, labels.shape[-1])
-        is_complete = tf.reduce_all((labels != PRESENT) | found, axis=-1)
-        promoted = (
-            self.find_candidates(targets) & is_complete & (num_kept <= self.max_boxes)
-        )
-        if not self.needs_labels:
-            promoted &= num_kept > 0
-        kept &= promoted[:, tf.newaxis]
-        # The first rows, as in a strong image: the choice of regions hashes the row.
-        rows = tf.argsort(tf.cast(~kept, tf.int32), axis=-1, stable=True)
-        num_rows = tf.reduce_max(tf.where(promoted, num_kept, 0))
-        num_rows = tf.maximum(num_rows, tf.shape(targets.classes)[1])
-        boxes = tf.round(detections.boxes / _BOX_GRID) * _BOX_GRID
-        boxes = tf.where(kept[..., tf.newaxis], boxes, 0.0)
-        classes = tf.where(kept, detections.classes, -1)
-        boxes, classes = (
-            _fit_rows(tf.gather(values, rows, batch_dims=1), num_rows, filler)
-            for values, filler in ((boxes, 0.0), (classes, -1))
-        )
+        kept = self._choose_boxes(detections, targets.image_labels)
+        found = _mark_classes(detections.classes, kept, targets.class_states.shape[-1])
+        promoted = self._choose_images(targets, kept, found)
         is_new = promoted[:, tf.newaxis]
-        states = targets.class_states + BOXED_OFFSET
+        kept &= is_new
+        num_kept = tf.reduce_max(_count(kept))
+        num_rows = tf.maximum(num_kept, tf.shape(targets.classes)[1])
+        boxes, classes = _move_up(detections, kept, num_rows)
+        old_boxes = _fit_rows(targets.boxes, num_rows, 0.0)
+        old_classes = _fit_rows(targets.classes, num_rows, -1)
+        states = self._describe(targets, found)
         is_partial = targets.is_partial
-        if self.in_part:
-            states = tf.where(labels == PRESENT, PARTLY_BOXED, states)
-            is_partial |= promoted & tf.reduce_any(labels == PRESENT, axis=-1)
+        if is_partial is not None:
+            is_partial |= promoted & ~tf.reduce_all(list_settled(states), axis=-1)
         return targets._replace(
-            boxes=tf.where(
-                is_new[..., tf.newaxis], boxes, _fit_rows(targets.boxes, num_rows, 0.0)
-            ),
-            classes=tf.where(is_new, classes, _fit_rows(targets.classes, num_rows, -1)),
+            boxes=tf.where(is_new[..., tf.newaxis], boxes, old_boxes),
+            classes=tf.where(is_new, classes, old_classes),
             class_states=tf.where(is_new, states, targets.class_states),
             is_partial=is_partial,
         )
@@ -171,6 +156,43 @@ class Teacher:
         rank = tf.reduce_sum(of_class * tf.cumsum(of_class, axis=1), axis=-1)
         is_best = (rank == 1) & (labels == PRESENT) & (scores >= self.best_score)
         return is_allowed & (is_best | (scores >= self.other_score))
+
+    def _choose_images(self, targets, kept, found):
+        """[B] bool: images that are promoted."""
+        num_kept = _count(kept)
+        promoted = self.find_candidates(targets) & (num_kept <= self.max_boxes)
+        if not self.needs_labels:
+            promoted &= num_kept > 0
+        is_missed = (targets.image_labels == PRESENT) & ~found
+        if self.in_part:
+            return promoted & ((num_kept > 0) | ~tf.reduce_any(is_missed, axis=-1))
+        return promoted & ~tf.reduce_any(is_missed, axis=-1)
+
+    def _describe(self, targets, found):
+        """[B, K] int32: the class states of promoted images."""
+        complete = targets.class_states + BOXED_OFFSET
+        if not self.in_part:
+            return complete
+        of_present = tf.where(found, PARTLY_BOXED, PRESENT)
+        return tf.where(targets.image_labels == PRESENT, of_present, complete)
+
+
+def _count(kept):
+    """[B] int32: kept boxes of each image."""
+    return tf.reduce_sum(tf.cast(kept, tf.int32), axis=-1)
+
+
+def _move_up(detections, kept, num_rows):
+    """The kept boxes [B, M, 4] and their classes [B, M] as the first of `num_rows`.
+
+    As in a strong image: the choice of regions hashes the number of the row.
+    """
+    rows = tf.argsort(tf.cast(~kept, tf.int32), axis=-1, stable=True)
+    boxes = tf.round(detections.boxes / _BOX_GRID) * _BOX_GRID
+    boxes = tf.where(kept[..., tf.newaxis], boxes, 0.0)
+    classes = tf.where(kept, detections.classes, -1)
+    boxes, classes = (tf.gather(v, rows, batch_dims=1) for v in (boxes, classes))
+    return _fit_rows(boxes, num_rows, 0.0), _fit_rows(classes, num_rows, -1)
 
 
 def _mark_classes(classes, kept, num_classes):

@@ -216,6 +216,22 @@ def test_labels_of_partly_boxed_images_teach_the_image_level_terms(cam_rpn, stag
     assert terms["stage1_mid"] == (pytest.approx(total, rel=1e-5), 5)
 
 
+def test_mid_weighs_the_labels_of_boxed_classes(cam_rpn, stages):
+    terms, _ = compute(cam_rpn, stages, make_targets(), boxed_mid=0.25)
+    for index, stage in enumerate(stages, start=1):
+        total = 0.0
+        for b, states in enumerate(STATES):
+            valid = stage.rois.valid[b].numpy()
+            logits = stage.head.class_logits, stage.head.confidence_logits
+            g = np.zeros(NUM_CLASSES)
+            if valid.any():
+                g = oracles.score_image(*(rows[b].numpy()[valid] for rows in logits))
+            for k, state in enumerate(states):
+                loss = oracles.binary_cross_entropy(g[k : k + 1], LABELS[b, k : k + 1])
+                total += loss * (0.25 if state >= PARTLY_BOXED else 1.0)
+        assert terms[f"stage{index}_mid"] == (pytest.approx(total, rel=1e-5), 5)
+
+
 def test_strong_and_weak_images_are_the_ends_of_the_scale(cam_rpn, stages):
     """Beside partly boxed ones in the data set, they teach what they did without."""
     pure = hand_made.make_targets()
