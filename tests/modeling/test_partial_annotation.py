@@ -191,6 +191,15 @@ def test_proposals_without_a_box_compete_by_the_share_of_the_class(
         assert terms[f"stage{index}_proposals"] == (pytest.approx(total, rel=1e-5), 3)
 
 
+def score_image(stage, b):
+    """The probabilities of the classes that MID gives an image: [K]."""
+    valid = stage.rois.valid[b].numpy()
+    if not valid.any():
+        return np.zeros(NUM_CLASSES)
+    logits = stage.head.class_logits, stage.head.confidence_logits
+    return oracles.score_image(*(rows[b].numpy()[valid] for rows in logits))
+
+
 def test_labels_of_partly_boxed_images_teach_the_image_level_terms(cam_rpn, stages):
     terms, _ = compute(cam_rpn, stages, make_targets())
     cams = [
@@ -204,15 +213,7 @@ def test_labels_of_partly_boxed_images_teach_the_image_level_terms(cam_rpn, stag
     assert terms["cam_cls"] == (pytest.approx(sum(cams), rel=1e-5), 5)
     total = 0.0
     for b in range(5):
-        valid = stages[0].rois.valid[b].numpy()
-        g = np.zeros(NUM_CLASSES)
-        if valid.any():
-            head = stages[0].head
-            g = oracles.score_image(
-                head.class_logits[b].numpy()[valid],
-                head.confidence_logits[b].numpy()[valid],
-            )
-        total += oracles.binary_cross_entropy(g, LABELS[b])
+        total += oracles.binary_cross_entropy(score_image(stages[0], b), LABELS[b])
     assert terms["stage1_mid"] == (pytest.approx(total, rel=1e-5), 5)
 
 
@@ -221,11 +222,7 @@ def test_mid_weighs_the_labels_of_boxed_classes(cam_rpn, stages):
     for index, stage in enumerate(stages, start=1):
         total = 0.0
         for b, states in enumerate(STATES):
-            valid = stage.rois.valid[b].numpy()
-            logits = stage.head.class_logits, stage.head.confidence_logits
-            g = np.zeros(NUM_CLASSES)
-            if valid.any():
-                g = oracles.score_image(*(rows[b].numpy()[valid] for rows in logits))
+            g = score_image(stage, b)
             for k, state in enumerate(states):
                 loss = oracles.binary_cross_entropy(g[k : k + 1], LABELS[b, k : k + 1])
                 total += loss * (0.25 if state >= PARTLY_BOXED else 1.0)
