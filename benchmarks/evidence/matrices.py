@@ -153,7 +153,9 @@ MATRICES = {
         cells=(
             *((arm, 10) for arm in _QUESTION),
             ("boxes", 100),
+            ("hybrid_weak_mid", 10),
             ("plus_low_scores", 10),
+            ("plus_both", 10),
             *((arm, 10) for arm in MID_ARMS),
             *((arm, 10, length) for length in (2, 4) for arm in _QUESTION),
         ),
