@@ -32,13 +32,6 @@ _BESIDE = (
 _PLUS_UNTAUGHT = ("include 'recipes/plus.gin'", *_BESIDE)
 _PLUS = (*_PLUS_UNTAUGHT, "TEACHER_BURN_IN = {quarter}")
 _BOTH = (*_PLUS, "HybridCriterion.boxed_mid = 0.0", "Teacher.in_part = True")
-_BOLD = (
-    *_BOTH,
-    "Teacher.best_score = 0.3",
-    "Teacher.other_score = 0.7",
-    "Teacher.classification_weight = 1.0",
-    "Teacher.regression_weight = 1.0",
-)
 # Beyond the paper, one part left out.
 PARTS_LEFT_OUT = {
     "teacher": (*_PLUS_UNTAUGHT, "build_model.teacher = None"),
@@ -192,28 +185,34 @@ ARMS = {
         ),
     ),
     "hybrid_weak_mid": Arm(
-        "the whole method, MID on images without boxes alone",
+        "8 boxed images a step and 8 labelled, MID of classes without boxes alone",
         (*_BESIDE, "HybridCriterion.boxed_mid = 0.0"),
     ),
     "plus_fading_mid": Arm(
-        "beyond the paper, MID on images without boxes alone",
+        "beyond the paper, MID of classes without boxes alone",
         (*_PLUS, "HybridCriterion.boxed_mid = 0.0"),
     ),
     "plus_in_part": Arm(
-        "beyond the paper, the teacher's images boxed in part",
+        "beyond the paper, a teacher in part",
         (*_PLUS, "Teacher.in_part = True"),
     ),
-    "plus_both": Arm("beyond the paper, both", _BOTH),
+    "plus_both": Arm(
+        "beyond the paper, MID of classes without boxes alone, a teacher in part", _BOTH
+    ),
     "plus_both_shuffle": Arm(
-        "beyond the paper, both, all images in one shuffle",
+        "the same, all images in one shuffle",
         (*_BOTH, "Experiment.strong_fraction = None"),
     ),
-    "plus_bold": Arm(
-        "both, the teacher's boxes from 0.3 and 0.7, weighed fully", _BOLD
-    ),
     "plus_bold_shuffle": Arm(
-        "the same, all images in one shuffle",
-        (*_BOLD, "Experiment.strong_fraction = None"),
+        "the same, the teacher's boxes from 0.3 and 0.7, weighed fully",
+        (
+            *_BOTH,
+            "Experiment.strong_fraction = None",
+            "Teacher.best_score = 0.3",
+            "Teacher.other_score = 0.7",
+            "Teacher.classification_weight = 1.0",
+            "Teacher.regression_weight = 1.0",
+        ),
     ),
     "plus_displaced": Arm(
         "beyond the paper, 4 boxed images a step and 4 labelled",

@@ -148,8 +148,8 @@ def test_in_part_an_image_is_promoted_for_what_was_found():
     assert complete.is_partial is None
     was_complete = (complete.has_boxes & ~targets.has_boxes).numpy()
     promoted = (partly.has_boxes & ~targets.has_boxes).numpy()
-    assert was_complete.sum() + 3 < promoted[~was_complete].sum() + was_complete.sum()
     assert promoted[was_complete].all()
+    assert promoted[~was_complete].sum() > 3
     np.testing.assert_array_equal(
         partly.boxes[was_complete], complete.boxes[was_complete]
     )
