@@ -157,6 +157,7 @@ def test_claims_are_those_of_the_figures():
         make_run("plus", 30, 0, 0.99, 0.99),
         make_run("hybrid_beside", 10, 1, 0.59, 0.31),
         make_run("mean_teacher", 10, 0, 0.58, 0.35),
+        make_run("hybrid_weak_mid", 10, 1, 0.64, 0.35),
     ]
     claims = compute_claims(runs, 10)
     assert claims["ap50"] == pytest.approx(0.64)
@@ -166,6 +167,8 @@ def test_claims_are_those_of_the_figures():
     assert claims["gain_iou70"] == pytest.approx(0.07)
     assert claims["gap_closed"] == pytest.approx(0.12 / 0.20)
     assert claims["paper_gap_closed"] == pytest.approx(0.05 / 0.20)
+    assert claims["weak_mid_gap_closed"] == pytest.approx(0.10 / 0.20)
+    assert claims["weak_mid_gain_iou70"] == pytest.approx(0.04)
     # Only seeds that both have.
     assert claims["gain_over_paper"] == pytest.approx(0.09)
     assert claims["gain_over_mean_teacher"] == pytest.approx(0.02)

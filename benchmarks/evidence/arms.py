@@ -200,11 +200,13 @@ ARMS = {
         "beyond the paper, MID of classes without boxes alone, a teacher in part", _BOTH
     ),
     "plus_both_shuffle": Arm(
-        "the same, all images in one shuffle",
+        "beyond the paper, MID of classes without boxes alone, a teacher in part, all "
+        "images in one shuffle",
         (*_BOTH, "Experiment.strong_fraction = None"),
     ),
     "plus_bold_shuffle": Arm(
-        "the same, the teacher's boxes from 0.3 and 0.7, weighed fully",
+        "beyond the paper, MID of classes without boxes alone, a teacher in part from "
+        "0.3 and 0.7 and weighed fully, all images in one shuffle",
         (
             *_BOTH,
             "Experiment.strong_fraction = None",

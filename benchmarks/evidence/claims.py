@@ -21,8 +21,11 @@ _ARMS = {
     "boxes": "boxes",
     "mean_teacher": "mean_teacher",
     "paper": "hybrid_beside",
+    "weak_mid": "hybrid_weak_mid",
     "plus": "plus",
 }
+# The recipe of the scenes takes all images in one shuffle, `quickstart_plus.gin`.
+_ARMS_OF_SCENES = {**_ARMS, "plus": "plus_shuffle"}
 # Name of the claims: (matrix, share of boxes).
 _SETTINGS = {
     "voc_six_10": ("voc_six_plus", 10),
@@ -40,7 +43,8 @@ def main():
     claims, missing = {}, []
     for name, (matrix, percent) in _SETTINGS.items():
         runs = read_table(os.path.join(folder, f"{matrix}.json")).values()
-        own = compute_claims(list(runs), percent)
+        arms = _ARMS_OF_SCENES if matrix == "scenes_plus" else _ARMS
+        own = compute_claims(list(runs), percent, arms)
         claims |= {f"{name}_{key}": value for key, value in own.items()}
         if "gap_closed" not in own:
             missing.append(name)
@@ -53,7 +57,9 @@ def main():
         print(f"not all arms were run, so no gap is known: {', '.join(missing)}")
 
 
-def compute_claims(runs: list[dict], percent: int) -> dict[str, float]:
+def compute_claims(
+    runs: list[dict], percent: int, arms: dict[str, str] = _ARMS
+) -> dict[str, float]:
     """The claims on one setting, of runs of ordinary length.
 
     Every difference is between means over the seeds that both sides have, at equal
@@ -62,17 +68,20 @@ def compute_claims(runs: list[dict], percent: int) -> dict[str, float]:
     Args:
         runs: rows of a table of `tabulate.py`.
         percent: share of the images with boxes.
+        arms: which one each part of a claim's name stands for.
 
     Returns:
         ``ap50`` and ``iou70`` beyond the paper, ``<arm>_ap50`` and ``<arm>_iou70`` of
         the other arms, ``gain`` and ``gain_iou70`` over boxes only,
         ``gain_over_mean_teacher`` and ``gain_over_paper``, ``gap_closed`` of that
-        between boxes only and boxes on all images, ``paper_gap_closed``, and ``seeds``:
-        of how many `gap_closed`, or else `gain`, is the mean.
+        between boxes only and boxes on all images, ``paper_gap_closed`` and
+        ``weak_mid_gap_closed`` (the paper's losses, MID of classes without boxes),
+        ``weak_mid_gain_iou70`` over the paper's losses, and ``seeds``: of how many
+        `gap_closed`, or else `gain`, is the mean.
     """
     cells = {
         key: {run["seed"]: run["figures"] for run in _select(runs, arm, percent)}
-        for key, arm in _ARMS.items()
+        for key, arm in arms.items()
     }
     cells["ceiling"] = {
         run["seed"]: run["figures"] for run in _select(runs, "boxes", 100)
@@ -93,7 +102,11 @@ def compute_claims(runs: list[dict], percent: int) -> dict[str, float]:
         if seeds:
             claims[name] = _subtract(cells["plus"], cells[other], seeds, names)
             claims["seeds"] = len(seeds)
-    for prefix, arm in (("paper_", "paper"), ("", "plus")):
+    seeds = cells["weak_mid"].keys() & cells["paper"].keys()
+    if seeds:
+        gain = _subtract(cells["weak_mid"], cells["paper"], seeds, _IOU70)
+        claims["weak_mid_gain_iou70"] = gain
+    for prefix, arm in (("paper_", "paper"), ("weak_mid_", "weak_mid"), ("", "plus")):
         seeds = cells[arm].keys() & cells["boxes"].keys() & cells["ceiling"].keys()
         if seeds:
             gap = _subtract(cells["ceiling"], cells["boxes"], seeds, _AP50)
