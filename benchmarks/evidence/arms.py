@@ -31,7 +31,8 @@ _BESIDE = (
 )
 _PLUS_UNTAUGHT = ("include 'recipes/plus.gin'", *_BESIDE)
 _PLUS = (*_PLUS_UNTAUGHT, "TEACHER_BURN_IN = {quarter}")
-_BOTH = (*_PLUS, "HybridCriterion.boxed_mid = 0.0", "Teacher.in_part = True")
+_MID_WITHOUT_BOXES = "HybridCriterion.boxed_mid = 0.0"
+_BOTH = (*_PLUS, _MID_WITHOUT_BOXES, "Teacher.in_part = True")
 # Beyond the paper, one part left out.
 PARTS_LEFT_OUT = {
     "teacher": (*_PLUS_UNTAUGHT, "build_model.teacher = None"),
@@ -186,11 +187,11 @@ ARMS = {
     ),
     "hybrid_weak_mid": Arm(
         "8 boxed images a step and 8 labelled, MID of classes without boxes alone",
-        (*_BESIDE, "HybridCriterion.boxed_mid = 0.0"),
+        (*_BESIDE, _MID_WITHOUT_BOXES),
     ),
     "plus_fading_mid": Arm(
         "beyond the paper, MID of classes without boxes alone",
-        (*_PLUS, "HybridCriterion.boxed_mid = 0.0"),
+        (*_PLUS, _MID_WITHOUT_BOXES),
     ),
     "plus_in_part": Arm(
         "beyond the paper, a teacher in part",

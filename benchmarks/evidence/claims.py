@@ -26,13 +26,13 @@ _ARMS = {
 }
 # The recipe of the scenes takes all images in one shuffle, `quickstart_plus.gin`.
 _ARMS_OF_SCENES = {**_ARMS, "plus": "plus_shuffle"}
-# Name of the claims: (matrix, share of boxes).
+# Name of the claims: (matrix, share of boxes, arms).
 _SETTINGS = {
-    "voc_six_10": ("voc_six_plus", 10),
-    "voc_six_30": ("voc_six_plus", 30),
-    "voc_six_squeezenet_10": ("voc_six_squeezenet", 10),
-    "voc_twenty_10": ("voc_twenty_plus", 10),
-    "scenes_10": ("scenes_plus", 10),
+    "voc_six_10": ("voc_six_plus", 10, _ARMS),
+    "voc_six_30": ("voc_six_plus", 30, _ARMS),
+    "voc_six_squeezenet_10": ("voc_six_squeezenet", 10, _ARMS),
+    "voc_twenty_10": ("voc_twenty_plus", 10, _ARMS),
+    "scenes_10": ("scenes_plus", 10, _ARMS_OF_SCENES),
 }
 
 
@@ -41,9 +41,8 @@ def main():
     parser.add_argument("--folder", default="docs/evidence")
     folder = parser.parse_args().folder
     claims, missing = {}, []
-    for name, (matrix, percent) in _SETTINGS.items():
+    for name, (matrix, percent, arms) in _SETTINGS.items():
         runs = read_table(os.path.join(folder, f"{matrix}.json")).values()
-        arms = _ARMS_OF_SCENES if matrix == "scenes_plus" else _ARMS
         own = compute_claims(list(runs), percent, arms)
         claims |= {f"{name}_{key}": value for key, value in own.items()}
         if "gap_closed" not in own:

@@ -37,9 +37,10 @@ class Teacher:
     labels decide between classes that look alike. A box is kept if its score reaches
     `other_score`, or `best_score` where its class is labelled present and no detection
     of this class scores higher. An image is promoted if a box is kept of every class
-    that is labelled present. All that no kept box covers becomes background there:
-    ignoring what the teacher is not sure of would also ignore duplicates of kept boxes,
-    the very negatives that teach suppression.
+    that is labelled present, or of one with `in_part`. Without `in_part`, all that no
+    kept box covers becomes background there: ignoring what the teacher is not sure of
+    would also ignore duplicates of kept boxes, the very negatives that teach
+    suppression.
 
     Attributes:
         momentum: of the averages, `ema_momentum` of the optimizer that a run makes.
@@ -129,7 +130,7 @@ class Teacher:
         boxes, classes = _move_up(detections, kept, num_rows)
         old_boxes = _fit_rows(targets.boxes, num_rows, 0.0)
         old_classes = _fit_rows(targets.classes, num_rows, -1)
-        states = self._describe(targets, found)
+        states = self._list_states(targets, found)
         is_partial = targets.is_partial
         if is_partial is not None:
             is_partial |= promoted & ~tf.reduce_all(list_settled(states), axis=-1)
@@ -168,7 +169,7 @@ class Teacher:
             return promoted & ((num_kept > 0) | ~tf.reduce_any(is_missed, axis=-1))
         return promoted & ~tf.reduce_any(is_missed, axis=-1)
 
-    def _describe(self, targets, found):
+    def _list_states(self, targets, found):
         """[B, K] int32: the class states of promoted images."""
         complete = targets.class_states + BOXED_OFFSET
         if not self.in_part:
