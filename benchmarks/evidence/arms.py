@@ -29,13 +29,23 @@ _BESIDE = (
     "Experiment.strong_fraction = 0.5",
     "Experiment.steps_per_epoch = {steps}",
 )
-_PLUS_UNTAUGHT = ("include 'recipes/plus.gin'", *_BESIDE)
-_PLUS = (*_PLUS_UNTAUGHT, "TEACHER_BURN_IN = {quarter}")
+_PLUS_UNTAUGHT = (
+    "include 'recipes/plus.gin'",
+    "HybridCriterion.boxed_mid = 1.0",
+    "HybridCriterion.absent = 0.3",
+    "ProposalSelector.cam_objectness = 'contrast'",
+    *_BESIDE,
+)
+_PLUS = (
+    *_PLUS_UNTAUGHT,
+    "include 'recipes/teacher.gin'",
+    "TEACHER_BURN_IN = {quarter}",
+)
 _MID_WITHOUT_BOXES = "HybridCriterion.boxed_mid = 0.0"
 _BOTH = (*_PLUS, _MID_WITHOUT_BOXES, "Teacher.in_part = True")
 # Beyond the paper, one part left out.
 PARTS_LEFT_OUT = {
-    "teacher": (*_PLUS_UNTAUGHT, "build_model.teacher = None"),
+    "teacher": _PLUS_UNTAUGHT,
     "augmentation": (*_PLUS, "Experiment.augmentation = None"),
     "contrast": (*_PLUS, "ProposalSelector.cam_objectness = 'softmax_max'"),
     "absent": (*_PLUS, "HybridCriterion.absent = 0.0"),
@@ -189,6 +199,11 @@ ARMS = {
         "8 boxed images a step and 8 labelled, MID of classes without boxes alone",
         (*_BESIDE, _MID_WITHOUT_BOXES),
     ),
+    "weak_mid_no_cam": Arm(
+        "the same without the CAM branch",
+        (*_BESIDE, "include 'ablation/mid_proposals.gin'", _MID_WITHOUT_BOXES),
+        ("mid",),
+    ),
     "plus_fading_mid": Arm(
         "beyond the paper, MID of classes without boxes alone",
         (*_PLUS, _MID_WITHOUT_BOXES),
@@ -216,6 +231,10 @@ ARMS = {
             "Teacher.classification_weight = 1.0",
             "Teacher.regression_weight = 1.0",
         ),
+    ),
+    "untaught_shuffle": Arm(
+        "beyond the paper, without teacher, all images in one shuffle",
+        (*_PLUS_UNTAUGHT, "Experiment.strong_fraction = None"),
     ),
     "plus_displaced": Arm(
         "beyond the paper, 4 boxed images a step and 4 labelled",

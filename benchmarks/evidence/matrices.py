@@ -46,6 +46,7 @@ _SAME_FOR_ALL = (
 _QUESTION = ("boxes", "mean_teacher", "hybrid_beside", "plus")
 _ABLATION = (
     "hybrid_weak_mid",
+    "weak_mid_no_cam",
     "plus_fading_mid",
     "plus_in_part",
     "plus_both",
@@ -199,6 +200,8 @@ MATRICES = {
             ("boxes", 100),
             *((arm, 10, length) for length in (2, 4) for arm in _QUESTION),
             *((arm, 10) for arm in _ABLATION),
+            ("untaught_shuffle", 10),
+            ("untaught_shuffle", 10, 2),
             ("plus_both_shuffle", 10),
             ("plus_bold_shuffle", 10),
         ),

@@ -1,7 +1,7 @@
 """How much longer a training step takes with a teacher.
 
-    python benchmarks/evidence/teacher_cost.py --config configs/quickstart_plus.gin \
-        --data_dir datasets/quickstart
+    python benchmarks/evidence/teacher_cost.py --config configs/quickstart.gin \
+        --data_dir datasets/quickstart --gin_bindings "include 'recipes/teacher.gin'"
 
 Steps of two equal detectors, one with its teacher past the burn-in and one without, are
 taken in turns on the same batches; the medians and their ratio are printed.

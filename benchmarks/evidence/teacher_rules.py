@@ -1,6 +1,6 @@
 """How good the boxes of a run's teacher would be under other rules.
 
-    python benchmarks/evidence/teacher_rules.py runs/quickstart_plus --rules 0.3,0.7
+    python benchmarks/evidence/teacher_rules.py runs/taught --rules 0.3,0.7
 
 Each rule is `best_score,other_score` of `Teacher`; the boxes are those of the averages
 of the weights on weak images, whose own the split holds back; see

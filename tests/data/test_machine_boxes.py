@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 
 from ehsod_tf import data
-from ehsod_tf.data import leave_out_machine_boxes, read_machine_boxes
+from ehsod_tf.data import (
+    describe_supervision,
+    leave_out_machine_boxes,
+    read_machine_boxes,
+)
 from ehsod_tf.data.columns import BoxRecord, assemble_image_set
 from ehsod_tf.errors import ConfigError, DataError
 from ehsod_tf.structures import (
@@ -236,3 +240,16 @@ def test_wrong_settings_are_named(attach):
         attach(keep="all")
     with pytest.raises(ConfigError, match="score_threshold is from 0 to 1, got 2"):
         attach(score_threshold=2)
+
+
+def test_a_run_says_whose_boxes_they_are(attach):
+    lines = describe_supervision(attach()).splitlines()
+    assert lines[0] == (
+        "4 images: 1 strong (boxes), 2 weak (image labels only, 1 of them with a "
+        "detector's boxes), 1 with no annotation at all"
+    )
+    assert lines[1].endswith("boxes  a detector's")
+    assert [line.split() for line in lines[2:4]] == [
+        ["cat", "1", "1", "1", "2"],
+        ["bus", "0", "1", "0", "0"],
+    ]

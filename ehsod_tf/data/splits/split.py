@@ -221,6 +221,9 @@ def format_split(image_set: ImageSet, split: Split) -> str:
 def describe_supervision(image_set: ImageSet, max_classes: int | None = None) -> str:
     """Returns a table of what is known: strong, weak and unknown images, by class.
 
+    An image with a detector's boxes is as weak to it as one with labels alone; such
+    boxes have a column of their own where there are any.
+
     Classes that no strong image shows are named in a line of warning: their boxes
     cannot be learnt from this set.
 
@@ -230,11 +233,12 @@ def describe_supervision(image_set: ImageSet, max_classes: int | None = None) ->
             boxes, and the warning names no more.
     """
     present = image_set.image_labels == PRESENT
-    strong_counts = present[image_set.has_boxes].sum(axis=0)
-    weak_counts = present[~image_set.has_boxes].sum(axis=0)
-    box_counts = np.bincount(
-        image_set.classes[~image_set.ignored], minlength=len(image_set.class_names)
-    )
+    strong = image_set.boxed_by_people
+    strong_counts = present[strong].sum(axis=0)
+    weak_counts = present[~strong].sum(axis=0)
+    by_people = np.repeat(strong, np.diff(image_set.row_splits))
+    box_counts = _count_objects(image_set, by_people)
+    found_counts = _count_objects(image_set, ~by_people)
     rows = np.arange(len(image_set.class_names))
     title = "class"
     if max_classes is not None and len(rows) > max_classes:
@@ -242,16 +246,19 @@ def describe_supervision(image_set: ImageSet, max_classes: int | None = None) ->
         rows = np.argsort(box_counts, kind="stable")[:max_classes]
     names = [image_set.class_names[row] for row in rows]
     width = max(len(title), *map(len, names))
+    has_found = image_set.machine_boxed is not None
     lines = [
         _describe_images(image_set),
-        f"{title:<{width}}  strong images  weak images  boxes",
+        f"{title:<{width}}  strong images  weak images  boxes"
+        + "  a detector's" * has_found,
     ]
     for name, row in zip(names, rows, strict=True):
         lines.append(
             f"{name:<{width}}  {strong_counts[row]:>13}  {weak_counts[row]:>11}  "
-            f"{box_counts[row]:>5}"
+            f"{box_counts[row]:>5}" + f"  {found_counts[row]:>12}" * has_found
         )
-    unseen = [image_set.class_names[row] for row in np.flatnonzero(strong_counts == 0)]
+    is_unseen = (strong_counts == 0) & (found_counts == 0)
+    unseen = [image_set.class_names[row] for row in np.flatnonzero(is_unseen)]
     if unseen:
         shown = ", ".join(unseen[:max_classes])
         more = len(unseen) - len(unseen[:max_classes])
@@ -263,15 +270,24 @@ def describe_supervision(image_set: ImageSet, max_classes: int | None = None) ->
     return "\n".join(lines)
 
 
+def _count_objects(image_set, is_counted):
+    """[K]: boxes of each class that are not ignored."""
+    classes = image_set.classes[is_counted & ~image_set.ignored]
+    return np.bincount(classes, minlength=len(image_set.class_names))
+
+
 def _describe_images(image_set):
-    strong = image_set.has_boxes
+    strong = image_set.boxed_by_people
     known = (image_set.image_labels != UNKNOWN).any(axis=1)
     num_weak = (~strong & known).sum()
     num_unknown = (~strong & ~known).sum()
     num_partial = (strong & ~image_set.is_strong).sum()
     in_part = f", {num_partial} of them in part or by class" if num_partial else ""
+    found = ""
+    if image_set.machine_boxed is not None:
+        found = f", {image_set.machine_boxed.sum()} of them with a detector's boxes"
     rest = f", {num_unknown} with no annotation at all" if num_unknown else ""
     return (
         f"{len(strong)} images: {strong.sum()} strong (boxes{in_part}), {num_weak} "
-        f"weak (image labels only){rest}"
+        f"weak (image labels only{found}){rest}"
     )
