@@ -200,7 +200,8 @@ ARMS = {
         (*_BESIDE, _MID_WITHOUT_BOXES),
     ),
     "weak_mid_no_cam": Arm(
-        "the same without the CAM branch",
+        "8 boxed images a step and 8 labelled, MID of classes without boxes alone, no "
+        "CAM branch",
         (*_BESIDE, "include 'ablation/mid_proposals.gin'", _MID_WITHOUT_BOXES),
         ("mid",),
     ),
