@@ -46,9 +46,10 @@ def test_a_run_is_what_its_cell_says(name):
         assert experiment.strong_percent == kept
         assert experiment.seed == experiment.split_seed == run.seed
         # Of the arms, those without labels are those that leave weak images out, or
-        # hide their labels.
+        # hide their labels. To one the labels are a filter, and no branch learns them.
         uses_labels = experiment.use_weak_images and experiment.use_weak_labels
-        assert uses_labels == bool(ARMS[run.arm].branches)
+        is_filter = run.arm == "label_filter"
+        assert uses_labels == (bool(ARMS[run.arm].branches) or is_filter)
         assert experiment.epochs == MATRICES[name].epochs
         if run.length > 1:
             assert experiment.steps_per_epoch == (

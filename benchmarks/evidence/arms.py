@@ -177,6 +177,16 @@ ARMS = {
         (*_PLUS, "include 'ablation/mean_teacher.gin'"),
         (),
     ),
+    "label_filter": Arm(
+        "labels as the filter of a teacher's boxes, and in no term",
+        (
+            *_PLUS,
+            "include 'ablation/mean_teacher.gin'",
+            "Experiment.use_weak_labels = True",
+            "Teacher.needs_labels = True",
+        ),
+        (),
+    ),
     "plus": Arm("beyond the paper, with the teacher", _PLUS),
     "plus_shuffle": Arm(
         "beyond the paper, all images in one shuffle",

@@ -47,6 +47,7 @@ _QUESTION = ("boxes", "mean_teacher", "hybrid_beside", "plus")
 _ABLATION = (
     "hybrid_weak_mid",
     "weak_mid_no_cam",
+    "label_filter",
     "plus_fading_mid",
     "plus_in_part",
     "plus_both",
@@ -130,6 +131,7 @@ MATRICES = {
             ("boxes", 100),
             *((arm, 30) for arm in _QUESTION),
             ("hybrid_weak_mid", 30),
+            ("hybrid_weak_mid", 10, 2),
             *((arm, 10, length) for length in (2, 4) for arm in _QUESTION),
             *(("boxes", 100, length) for length in (2, 4)),
             *((arm, 10) for arm in _ABLATION),
