@@ -11,6 +11,8 @@ import pytest
 from ehsod_tf import cli
 from ehsod_tf.cli.session import report_user_errors
 from ehsod_tf.errors import ConfigError
+from ehsod_tf.export import SAVED_MODEL
+from ehsod_tf.export.folder import fill_folder
 from ehsod_tf.training import own_run_folder
 
 QUICKSTART = str(pathlib.Path(__file__).parent.parent / "configs" / "quickstart.gin")
@@ -140,6 +142,43 @@ def test_export_replaces_nothing_but_a_saved_model(capsys, tmp_path, is_folder):
     assert "not a SavedModel that could be replaced; name a new folder" in line
     kept = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert [path.read_text() for path in kept] == ["precious"]
+
+
+def fill(path, text):
+    with fill_folder(str(path), SAVED_MODEL) as folder:
+        pathlib.Path(folder, "saved_model.pb").write_text(text)
+
+
+def test_export_to_a_link_replaces_what_it_leads_to(tmp_path):
+    disk = tmp_path / "big disk"
+    disk.mkdir()
+    link = tmp_path / "saved_model"
+    link.symlink_to(disk)
+    for text in ("old", "new"):
+        fill(link, text)
+        assert link.is_symlink()
+        assert [path.name for path in disk.iterdir()] == ["saved_model.pb"]
+        assert (disk / "saved_model.pb").read_text() == text
+    assert set(tmp_path.iterdir()) == {disk, link}
+
+
+def test_export_that_cannot_replace_the_old_says_so_and_keeps_it(tmp_path, monkeypatch):
+    fill(tmp_path / "saved_model", "old")
+
+    def refuse(source, target):
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), source, None, target)
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="busy"):
+        patch.setattr(os, "rename", refuse)
+        fill(tmp_path / "saved_model", "new")
+    monkeypatch.setattr(os.path, "ismount", lambda path: True)
+    with pytest.raises(ConfigError, match="a disk is mounted.*; name a folder in it"):
+        fill(tmp_path / "saved_model", "new")
+    assert [path.name for path in tmp_path.rglob("*")] == [
+        "saved_model",
+        "saved_model.pb",
+    ]
+    assert (tmp_path / "saved_model/saved_model.pb").read_text() == "old"
 
 
 def test_ctrl_c_while_the_data_set_is_read(capsys, tmp_path, monkeypatch):

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -28,6 +27,11 @@ def require_replaceable(path: str, kind: Kind) -> None:
     """Raises a `ConfigError` unless nothing but a detector of a kind is at `path`."""
     if not os.path.lexists(path):
         return
+    if os.path.ismount(path):
+        raise ConfigError(
+            f"{path} is where a disk is mounted, and cannot be replaced; name a folder "
+            "in it"
+        )
     is_folder = os.path.isdir(path)
     if is_folder and (
         not os.listdir(path) or os.path.exists(os.path.join(path, kind.mark))
@@ -43,18 +47,28 @@ def require_replaceable(path: str, kind: Kind) -> None:
 def fill_folder(path: str, kind: Kind) -> Iterator[str]:
     """Gives a new folder to fill, which replaces what is at `path` once it is full.
 
+    Where `path` is a link, what it leads to is replaced, and the link stays.
+
     Raises:
         ConfigError: see `require_replaceable`.
+        OSError: the folder cannot be written, or what is at `path` not moved away.
     """
     require_replaceable(path, kind)
-    path = os.path.abspath(path)
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=os.path.dirname(path)) as folder:
+    path = os.path.realpath(path)
+    parent, name = os.path.split(path)
+    os.makedirs(parent, exist_ok=True)
+    # A server may still have files of the old detector open, which some network disks
+    # then keep. The new one is in its place nevertheless.
+    with tempfile.TemporaryDirectory(
+        prefix=f"{name}.old-", dir=parent, ignore_cleanup_errors=True
+    ) as folder:
         filled = os.path.join(folder, "filled")
         os.mkdir(filled)
         yield filled
-        shutil.rmtree(path, ignore_errors=True)
-        shutil.move(filled, path)
+        # Moved, not removed: a moment without any detector, however large it is.
+        if os.path.exists(path):
+            os.rename(path, os.path.join(folder, "replaced"))
+        os.rename(filled, path)
 
 
 def write_labels(folder: str, class_names: Iterable[str]) -> str:

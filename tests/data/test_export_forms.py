@@ -91,6 +91,16 @@ def test_what_is_written_is_read_again(form, original, tmp_path):
         getattr(data, f"write_{form}")(image_set, moved)
 
 
+def test_a_link_to_an_empty_folder_is_filled(original, tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "disk")
+    data.write_yolo(original.image_set, tmp_path / "out")
+    assert (tmp_path / "out").is_symlink()
+    export_forms.assert_same_tensors(
+        data.read_yolo(tmp_path / "disk"), original.image_set
+    )
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_an_empty_image_is_written_and_read(form, original, tmp_path):
     image_set = original.image_set

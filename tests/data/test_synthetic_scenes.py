@@ -176,3 +176,14 @@ def test_ensure_leaves_nothing_when_interrupted(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         ensure_synthetic_scenes(tmp_path / "scenes", **SMALL)
     assert os.listdir(tmp_path) == []
+
+
+def test_scenes_behind_a_link_are_replaced_where_they_lie(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "scenes").symlink_to(tmp_path / "disk")
+    for seed in (5, 6):
+        ensure_synthetic_scenes(tmp_path / "scenes", **{**SMALL, "seed": seed})
+        write_synthetic_scenes(tmp_path / f"{seed}", **{**SMALL, "seed": seed})
+        assert (tmp_path / "scenes").is_symlink()
+        found, wanted = read_tree(tmp_path / "disk"), read_tree(tmp_path / f"{seed}")
+        assert {name: found[name] for name in wanted} == wanted

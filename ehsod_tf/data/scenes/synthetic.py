@@ -67,7 +67,8 @@ def ensure_synthetic_scenes(
     Raises:
         DataError: the folder holds something else.
     """
-    directory = os.path.abspath(directory)
+    # A link stays, and what it leads to is replaced.
+    directory = os.path.realpath(directory)
     parameters = {
         "version": _VERSION,
         "num_train": num_train,

@@ -19,10 +19,12 @@ from ehsod_tf.structures import ANY_CLASS, PRESENT, UNKNOWN, ImageSet
 def create_folder(output_dir: str | os.PathLike) -> Iterator[str]:
     """Gives a temporary folder that takes the place of a new one, if all goes well.
 
+    Where `output_dir` is a link, it is to an empty folder, and stays.
+
     Raises:
         DataError: the folder holds something already.
     """
-    output_dir = os.path.abspath(output_dir)
+    output_dir = os.path.realpath(output_dir)
     if os.path.isdir(output_dir) and os.listdir(output_dir):
         raise DataError(
             f"{output_dir}: this folder is not empty; give a new one, or empty it first"
