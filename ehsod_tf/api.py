@@ -14,6 +14,7 @@ from ehsod_tf.config import (
     load_run_config,
 )
 from ehsod_tf.errors import ConfigError, DataError
+from ehsod_tf.files import open_new
 from ehsod_tf.runs.folder_config import format_folder_config
 from ehsod_tf.runs.recipe import Recipe, choose_recipe
 from ehsod_tf.runs.settings import Experiment
@@ -168,7 +169,7 @@ def _keep_text(path: str, text: str) -> None:
             f"'ehsod train --config {path}', or choose another place"
         )
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-    with open(path, "w", encoding="utf-8") as file:
+    with open_new(path) as file:
         file.write(text)
 
 

@@ -6,13 +6,14 @@ import pathlib
 import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
-FOUNDATION = {"structures", "errors"}
+FOUNDATION = {"structures", "errors", "files"}
 NETWORK = FOUNDATION | {"ops", "modeling"}
 
 # What each part may import of the package, besides itself.
 ALLOWED = {
     "structures": set(),
     "errors": set(),
+    "files": set(),
     "ops": FOUNDATION,
     "modeling": NETWORK,
     "data": FOUNDATION,

@@ -76,6 +76,21 @@ def test_what_the_run_folder_lacks_is_said_to_be_unknown(trained, tmp_path):
     assert "These weights were not evaluated by their run." in card
 
 
+def test_metrics_that_were_cut_off_are_not_recorded(trained, tmp_path):
+    shutil.copy(trained[0] / "history.csv", tmp_path)
+    text = (trained[0] / "metrics.json").read_text()
+    (tmp_path / "metrics.json").write_text(text[: len(text) // 2])
+    figures = find_figures(str(tmp_path), Weights(4, 2, False))
+    assert figures["AP"] == json.loads(text)["AP"] and "per_class" not in figures
+
+
+def test_a_bar_in_a_class_name_ends_no_cell(trained, tmp_path):
+    experiment = load_experiment(str(trained[0] / "operative_config.gin"))
+    figures = {"AP": 0.5, "per_class": {"a|b": {"AP": 0.5}}}
+    card = describe_model(experiment, ["a|b"], str(tmp_path), Weights(4, 2, 0), figures)
+    assert "| a\\|b | 0.5000 |" in card
+
+
 def test_a_figure_without_a_value_is_a_dash(trained, tmp_path):
     experiment = load_experiment(str(trained[0] / "operative_config.gin"))
     weights = Weights(4, 2, False)

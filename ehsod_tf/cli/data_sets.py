@@ -122,6 +122,7 @@ def convert(
 def _write_predictions(source, output, skip_bad):
     from ehsod_tf import data
     from ehsod_tf.errors import ConfigError
+    from ehsod_tf.files import open_new
 
     if len(source.label_studio) != 1 or not source.images:
         raise ConfigError("--to predictions needs one --label_studio file and --images")
@@ -133,7 +134,7 @@ def _write_predictions(source, output, skip_bad):
     if not skip_bad:
         data.raise_problems(findings.problems)
     _list_skipped(findings)
-    with open(output, "w", encoding="utf-8") as file:
+    with open_new(output) as file:
         json.dump(records, file, ensure_ascii=False)
     print(f"{output}: {len(records)} scored boxes")
 

@@ -23,6 +23,7 @@ from ehsod_tf.data.spelling import (
     suggest,
 )
 from ehsod_tf.errors import DataError
+from ehsod_tf.files import open_new
 
 _NAMED_PROBLEMS = 10
 
@@ -177,7 +178,7 @@ def merge_equal(problems: Iterable[Problem]) -> list[Problem]:
 
 def write_problems(path: str | os.PathLike, problems: list[Problem]) -> None:
     """Writes the problems as a CSV file: file, record, field, message."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
+    with open_new(path, newline="") as file:
         writer = csv.writer(file)
         writer.writerow(Problem._fields)
         writer.writerows(problems)

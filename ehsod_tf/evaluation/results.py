@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ehsod_tf.errors import DataError
+from ehsod_tf.files import open_new
 from ehsod_tf.structures import Batch, Detections, ImageSet
 
 
@@ -130,7 +131,7 @@ def write_detections(path: str, results: Results, image_set: ImageSet) -> None:
             *(column.tolist() for column in columns), strict=True
         )
     ]
-    with open(path, "w", encoding="utf-8") as file:
+    with open_new(path) as file:
         file.write("[" + ",\n".join(lines) + "]\n")
 
 

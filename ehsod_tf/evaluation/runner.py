@@ -15,6 +15,7 @@ from ehsod_tf.evaluation.results import (
 )
 from ehsod_tf.evaluation.validation import check_ground_truth, list_names
 from ehsod_tf.evaluation.voc import evaluate_voc
+from ehsod_tf.files import open_new
 from ehsod_tf.structures import Batch, Detections, ImageSet
 
 METRICS = ("coco", "voc", "both")
@@ -98,7 +99,7 @@ def compute_figures(
 
 def write_metrics(path: str, figures: dict) -> None:
     """Writes figures as JSON, sorted and in full precision, None as null."""
-    with open(path, "w", encoding="utf-8") as file:
+    with open_new(path) as file:
         json.dump(figures, file, indent=2, sort_keys=True, allow_nan=False)
         file.write("\n")
 

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Sequence
 
+from ehsod_tf.files import open_new
 from ehsod_tf.prediction.detector import Prediction
 
 
@@ -24,7 +25,7 @@ def write_predictions(path: str | os.PathLike, predictions: Sequence[Prediction]
         for image_id, prediction in enumerate(predictions, start=1)
         for entry in _list_entries(image_id, prediction)
     ]
-    with open(path, "w", encoding="utf-8") as file:
+    with open_new(path) as file:
         file.write("[" + ",\n".join(lines) + "]\n")
 
 

@@ -94,7 +94,11 @@ def find_figures(model_dir: str, weights: Weights) -> dict:
 
 def _find_classes(model_dir, figures):
     """The figures by class that were written together with `figures`."""
-    latest = json.loads(_read_text(model_dir, "metrics.json") or "{}")
+    try:
+        latest = json.loads(_read_text(model_dir, "metrics.json") or "{}")
+    except ValueError:
+        # Cut off while it was written, by an earlier version or by a copy.
+        return {}
     is_same = all(latest.get(name) == value for name, value in figures.items())
     return {"per_class": latest["per_class"]} if figures and is_same else {}
 
@@ -187,7 +191,9 @@ def _describe_limits(experiment):
 
 def _tabulate(heading, rows):
     lines = [heading, ["---"] * len(heading), *rows]
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+    # Of a class name, too, a bar would end the cell.
+    cells = [[str(cell).replace("|", r"\|") for cell in line] for line in lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
 
 
 def _quote(text):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from ehsod_tf import data, training
+from ehsod_tf.files import open_new
 from ehsod_tf.modeling import Ehsod
 from ehsod_tf.runs.data import (
     count_steps_per_epoch,
@@ -225,5 +226,5 @@ def _show_findings(findings: data.Findings, model_dir: str, terminal: Terminal):
 
 
 def _write_text(path: str, text: str) -> None:
-    with open(path, "w", encoding="utf-8") as file:
+    with open_new(path) as file:
         file.write(text)

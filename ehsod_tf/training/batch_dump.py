@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ehsod_tf.errors import DataError
+from ehsod_tf.files import open_new
 from ehsod_tf.structures import Batch, Targets
 
 # What `np.load` raises on files that are damaged or something else: it takes what is no
@@ -57,13 +58,12 @@ def write_batch_dump(
     }
     arrays |= {f"logs/{name}": np.float64(value) for name, value in logs.items()}
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-    with open(path + ".new", "wb") as file:
+    with open_new(path, "wb") as file:
         np.savez_compressed(
             file,
             step=np.int64(step),
             **{name: np.asarray(value) for name, value in arrays.items()},
         )
-    os.replace(path + ".new", path)
 
 
 def read_batch_dump(path: str) -> BatchDump:

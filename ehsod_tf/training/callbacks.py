@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from ehsod_tf.errors import DataError
+from ehsod_tf.files import open_new
 
 
 class HistoryCsv(keras.callbacks.Callback):
@@ -42,11 +43,10 @@ class HistoryCsv(keras.callbacks.Callback):
         rows.append({"epoch": epoch + 1, **logs})
         columns = list(dict.fromkeys(name for row in rows for name in row))
         os.makedirs(os.path.dirname(self._path) or ".", exist_ok=True)
-        with open(self._path + ".new", "w", newline="") as file:
+        with open_new(self._path, newline="") as file:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows(rows)
-        os.replace(self._path + ".new", self._path)
 
     def _read_rows(self):
         if not os.path.exists(self._path):

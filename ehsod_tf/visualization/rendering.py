@@ -17,6 +17,8 @@ import numpy as np
 from markupsafe import Markup
 from PIL import Image
 
+from ehsod_tf.files import open_new
+
 
 class Bar(NamedTuple):
     """A table cell: a number in [0, full], shown as a bar as well; None is a dash."""
@@ -64,7 +66,7 @@ def write_page(path: str | os.PathLike, template: str, **context) -> None:
     """
     text = render(template, **context)
     # A file name that is not UTF-8 holds characters that no encoding can write.
-    with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
+    with open_new(path, errors="backslashreplace") as file:
         file.write(text)
 
 

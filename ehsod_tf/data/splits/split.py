@@ -13,6 +13,7 @@ import numpy as np
 from ehsod_tf.data.problems import Findings, collects_or_raises
 from ehsod_tf.data.splits.stratification import order_by_class_share
 from ehsod_tf.errors import DataError
+from ehsod_tf.files import open_new
 from ehsod_tf.structures import PRESENT, UNKNOWN, ImageSet
 
 
@@ -143,7 +144,7 @@ def hide_weak_labels(image_set: ImageSet) -> ImageSet:
 def write_split(path: str | os.PathLike, split: Split) -> None:
     """Writes the split as JSON."""
     content = {**split._asdict(), "strong_image_ids": list(split.strong_image_ids)}
-    with open(path, "w", encoding="utf-8") as file:
+    with open_new(path) as file:
         json.dump(content, file)
         file.write("\n")
 

@@ -2,13 +2,13 @@
 
 import json
 import os
-import tempfile
 
 import numpy as np
 
 from ehsod_tf.data.columns import leave_out_machine_boxes
 from ehsod_tf.data.image_files import find_path_fault
 from ehsod_tf.data.problems import Findings
+from ehsod_tf.files import open_new
 from ehsod_tf.structures import (
     ABSENT,
     ANY_CLASS,
@@ -62,13 +62,9 @@ def find_image_dir(image_set: ImageSet) -> str:
 
 def write_json(path: str | os.PathLike, content: object) -> None:
     """Writes a file that appears, or is replaced, once it is complete."""
-    folder = os.path.dirname(os.path.abspath(path))
-    os.makedirs(folder, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as temporary:
-        part = os.path.join(temporary, "instances.json")
-        with open(part, "w", encoding="utf-8") as file:
-            json.dump(content, file)
-        os.replace(part, path)
+    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+    with open_new(path) as file:
+        json.dump(content, file)
 
 
 def make_content(image_set: ImageSet, image_dir: str) -> dict[str, list]:
