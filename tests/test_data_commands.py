@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ehsod_tf import cli, data, training
+from ehsod_tf import cli, data, training, visualization
 
 NUM_IMAGES = 12
 
@@ -103,7 +103,7 @@ def test_inspect_lists_every_problem_and_ends_with_status_1(scenes, tmp_path, ca
     assert "000002.png" in page.read_text()
 
 
-def test_inspect_takes_a_config_and_a_split(scenes, tmp_path, capsys):
+def test_inspect_takes_a_config_and_a_split(scenes, tmp_path, capsys, monkeypatch):
     split = tmp_path / "split.json"
     source = [
         "--config=configs/quickstart.gin",
@@ -117,8 +117,17 @@ def test_inspect_takes_a_config_and_a_split(scenes, tmp_path, capsys):
     cli.main(["split", *source, "--percent=25", "--seed=3", f"--output={split}"])
     assert "3 of 12" in capsys.readouterr().out
     page = tmp_path / "page.html"
+    write, shown = visualization.write_inspection, {}
+
+    def watch(path, **options):
+        shown.update(options)
+        write(path, **options)
+
+    monkeypatch.setattr(visualization, "write_inspection", watch)
+    source.append("--gin_bindings=Experiment.png_bits = 12")
     cli.main(["inspect", *source, f"--split_file={split}", f"--output={page}"])
     assert "3 strong (boxes), 9 weak" in capsys.readouterr().out
+    assert page.exists() and shown["png_bits"] == 12
 
 
 def test_split_from_a_list_of_ids(scenes, tmp_path, capsys):

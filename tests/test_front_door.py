@@ -122,8 +122,20 @@ def test_bad_images_are_named(detector, tmp_path):
 
 
 def test_a_moved_run_is_exported_without_its_data(moved, detector, scenes, tmp_path):
-    output = tmp_path / "exported"
-    cli.main(["export", f"--model_dir={moved}", f"--output={output}"])
+    output, run = tmp_path / "exported", tmp_path / "run"
+    shutil.copytree(moved, run)
+    config = run / "operative_config.gin"
+    text = config.read_text()
+    assert "Experiment.png_bits = 16" in text
+    config.write_text(
+        text.replace("Experiment.png_bits = 16", "Experiment.png_bits = 12")
+    )
+    cli.main(["export", f"--model_dir={run}", f"--output={output}"])
+    # Pictures are drawn of what the detector is given.
+    Image.fromarray(np.full([40, 50], 2048, np.uint16)).save(tmp_path / "wide.png")
+    for place, grey in ((run, 128), (output, 128), (moved, 8)):
+        drawn = ehsod_tf.load(place).draw(tmp_path / "wide.png", score_threshold=1.1)
+        assert np.unique(drawn).tolist() == [grey]
     path = scenes / "val/000003.png"
     (found,) = ehsod_tf.load(output).predict(path, score_threshold=0.0)
     (wanted,) = detector.predict(path, score_threshold=0.0)

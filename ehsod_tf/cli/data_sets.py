@@ -36,7 +36,7 @@ def inspect(
         from ehsod_tf import data, visualization
 
         findings = data.Findings()
-        image_set = read_source(source, findings)
+        image_set, png_bits = read_source(source, findings)
         if split_file:
             image_set = data.apply_split(
                 image_set, data.read_split(split_file), findings=findings
@@ -55,6 +55,7 @@ def inspect(
             summary=summary,
             problems=findings.problems,
             notes=findings.notes,
+            png_bits=png_bits,
         )
         print(f"{output}: the same with pictures")
     if findings.problems:
@@ -167,7 +168,7 @@ def _read_names(source):
     from ehsod_tf.errors import EhsodError
 
     try:
-        image_set = read_source(source, data.Findings(), check=False)
+        image_set, _ = read_source(source, data.Findings(), check=False)
     except EhsodError as error:
         print(
             f"note: numbers in place of names, as the data set cannot be read: {error}"
@@ -184,7 +185,7 @@ def _read_sound(source, skip_bad, split_file=None):
     from ehsod_tf import data
 
     findings = data.Findings()
-    image_set = read_source(source, findings)
+    image_set, _ = read_source(source, findings)
     if split_file:
         image_set = data.apply_split(
             image_set, data.read_split(split_file), findings=findings

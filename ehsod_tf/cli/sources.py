@@ -99,7 +99,14 @@ def names_data_set(source: Source) -> bool:
     return bool(source.folder.folder) or bool(source.config) or _has_files(source)
 
 
-def read_source(source: Source, findings, *, check: bool = True):
+class SourceImages(NamedTuple):
+    """A data set that was read: its images, and as how many bits 16-bit PNGs are."""
+
+    image_set: tuple
+    png_bits: int = 16
+
+
+def read_source(source: Source, findings, *, check: bool = True) -> SourceImages:
     """Reads and checks the data set that the flags name.
 
     Args:
@@ -108,7 +115,7 @@ def read_source(source: Source, findings, *, check: bool = True):
         check: False leaves the image files alone.
 
     Returns:
-        `ImageSet`; of a config, as it is before any split.
+        `SourceImages`, with an `ImageSet`; of a config, as it is before any split.
 
     Raises:
         ConfigError: neither or both were given, or a flag is missing.
@@ -125,7 +132,9 @@ def read_source(source: Source, findings, *, check: bool = True):
         )
     if _has_files(source):
         image_set = _read_files(source, findings)
-        return data.validate(image_set, findings=findings) if check else image_set
+        if check:
+            image_set = data.validate(image_set, findings=findings)
+        return SourceImages(image_set)
 
     from ehsod_tf.api import load_experiment
 
@@ -135,7 +144,7 @@ def read_source(source: Source, findings, *, check: bool = True):
         image_set = _read_subset(experiment, source.subset, findings, check)
         if check and source.folder.folder and source.subset == "training":
             image_set = _compare_with_validation(experiment, image_set, findings)
-    return image_set
+    return SourceImages(image_set, experiment.png_bits)
 
 
 def _read_subset(experiment, subset, findings, check):

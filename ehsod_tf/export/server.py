@@ -101,6 +101,11 @@ class Server(tf.Module):
         """For whoever loads the SavedModel and does not know how it was exported."""
         return tf.constant(self._normalized_boxes)
 
+    @tf.function(input_signature=[])
+    def reads_png_bits(self):
+        """As how many bits PNGs of 16 bits are read, likewise."""
+        return tf.constant(self._resizing.png_bits)
+
     def _serve_one(self, encoded):
         encoded = require_moderate_size(encoded)
         placed = self._resizing.preprocess(encoded)

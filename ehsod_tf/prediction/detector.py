@@ -11,7 +11,7 @@ from PIL import Image
 from ehsod_tf.errors import DataError
 from ehsod_tf.export import TOO_LARGE
 from ehsod_tf.prediction.image_lists import list_images
-from ehsod_tf.visualization import draw_boxes
+from ehsod_tf.visualization import convert_to_rgb, draw_boxes
 
 # Weaker detections are many, and most are wrong.
 SCORE_THRESHOLD = 0.3
@@ -55,6 +55,7 @@ class Detector:
         detect_bytes: takes [B] encoded images, see `ehsod_tf.export.server`.
         detect_images: takes [B, H, W, 3] float32, likewise.
         keeps: what must live as long as the two functions.
+        png_bits: as how many bits these read PNGs of 16 bits.
     """
 
     def __init__(
@@ -63,11 +64,13 @@ class Detector:
         detect_bytes: Callable,
         detect_images: Callable,
         keeps: object = None,
+        png_bits: int = 16,
     ):
         self.class_names = tuple(class_names)
         self._detect_bytes = detect_bytes
         self._detect_images = detect_images
         self._keeps = keeps
+        self._png_bits = png_bits
 
     def predict(
         self,
@@ -124,7 +127,7 @@ class Detector:
         shown = prediction.scores >= score_threshold
         return Image.fromarray(
             draw_boxes(
-                load_pixels(image),
+                load_pixels(image, self._png_bits),
                 prediction.boxes[shown],
                 prediction.classes[shown],
                 self.class_names,
@@ -158,11 +161,13 @@ class Detector:
         return Prediction(boxes[kept], scores[kept], classes[kept], names, path)
 
 
-def load_pixels(image: str | os.PathLike | np.ndarray) -> np.ndarray:
-    """An image file, or an array, as [H, W, 3] uint8 RGB."""
+def load_pixels(
+    image: str | os.PathLike | np.ndarray, png_bits: int = 16
+) -> np.ndarray:
+    """An image file, or an array, as [H, W, 3] uint8 RGB; see `convert_to_rgb`."""
     if isinstance(image, str | os.PathLike):
         with Image.open(image) as file:
-            return np.asarray(file.convert("RGB"))
+            return np.asarray(convert_to_rgb(file, png_bits))
     return np.clip(_check_array(image), 0, 255).astype(np.uint8)
 
 

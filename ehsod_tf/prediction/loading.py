@@ -48,6 +48,7 @@ def load(path: str | os.PathLike, *, averaged: bool = False) -> Detector:
         functools.partial(_call, server.serve_bytes, "image_bytes"),
         functools.partial(_call, server.serve_images, "images"),
         keeps=server,
+        png_bits=experiment.png_bits,
     )
 
 
@@ -85,7 +86,18 @@ def _load_saved_model(path: str) -> Detector:
     if hasattr(saved, "gives_normalized_boxes") and saved.gives_normalized_boxes():
         detect_bytes = _in_pixels(detect_bytes, _read_encoded_size)
         detect_images = _in_pixels(detect_images, lambda images: images.shape[1:3])
-    return Detector(class_names, detect_bytes, detect_images, keeps=saved)
+    return Detector(
+        class_names,
+        detect_bytes,
+        detect_images,
+        keeps=saved,
+        png_bits=_read_png_bits(saved),
+    )
+
+
+def _read_png_bits(saved):
+    # Nor does an export of an earlier version say this.
+    return int(saved.reads_png_bits()) if hasattr(saved, "reads_png_bits") else 16
 
 
 def _in_pixels(detect, read_size):

@@ -33,6 +33,7 @@ class _Loaded(NamedTuple):
     run: visualization.ComparedRun
     results: evaluation.Results
     matches: evaluation.Matches
+    png_bits: int
 
 
 def compare_runs(
@@ -69,7 +70,12 @@ def compare_runs(
         image_set,
         [_rate(image_set, one) for one in loaded],
         lambda row, note: load_picture(
-            image_set, row, detectors, key=f"image-{row}", note=note
+            image_set,
+            row,
+            detectors,
+            key=f"image-{row}",
+            note=note,
+            png_bits=loaded[0].png_bits,
         ),
         names,
     )
@@ -110,7 +116,7 @@ def _load_run(model_dir, name, experiment, config_text):
         history,
         parse_settings(config_text),
     )
-    return image_set, _Loaded(run, results, matches)
+    return image_set, _Loaded(run, results, matches, experiment.png_bits)
 
 
 def _rate(image_set, one):

@@ -62,7 +62,13 @@ def write_report(
             figures=figures,
             summary=data.summarize(run_data.training_set),
             diagnosis=diagnosis,
-            galleries=show_images(image_set, results, matches, diagnosis.point),
+            galleries=show_images(
+                image_set,
+                results,
+                matches,
+                diagnosis.point,
+                png_bits=experiment.png_bits,
+            ),
             explained=explained,
             history=history,
             timings=read_timings(model_dir),
@@ -140,6 +146,8 @@ def show_images(
     results: evaluation.Results,
     matches: evaluation.Matches,
     point: evaluation.OperatingPoint | None,
+    *,
+    png_bits: int = 16,
 ) -> list[visualization.Gallery]:
     """The worst, the best and random images, rated at the operating point."""
     detectors = [(results, give_verdicts(results, matches))]
@@ -148,7 +156,12 @@ def show_images(
         image_set,
         rate_images(image_set, results, matches, min_score),
         lambda row, note: load_picture(
-            image_set, row, detectors, key=f"image-{row}", note=note
+            image_set,
+            row,
+            detectors,
+            key=f"image-{row}",
+            note=note,
+            png_bits=png_bits,
         ),
     )
 

@@ -16,6 +16,7 @@ from ehsod_tf.visualization.heat_maps import Explained, overlay_map
 from ehsod_tf.visualization.inspection import write_inspection
 from ehsod_tf.visualization.inspection_text import format_inspection
 from ehsod_tf.visualization.pictures import Gallery, Verdicts, make_picture
+from ehsod_tf.visualization.pixels import convert_to_rgb
 from ehsod_tf.visualization.prediction_page import (
     make_prediction_card,
     write_prediction_page,
@@ -40,6 +41,7 @@ __all__ = [
     "RunReport",
     "Verdicts",
     "choose_images",
+    "convert_to_rgb",
     "draw_boxes",
     "format_batch",
     "format_inspection",

@@ -7,6 +7,7 @@ from PIL import Image, UnidentifiedImageError
 
 from ehsod_tf.structures import PARTLY_BOXED, PRESENT, UNKNOWN, ImageSet
 from ehsod_tf.visualization.drawing import choose_color, draw_boxes
+from ehsod_tf.visualization.pixels import WIDE_BITS, convert_to_rgb
 from ehsod_tf.visualization.rendering import Card
 
 # Longer side of a picture, and the shortest shorter one.
@@ -79,13 +80,18 @@ def _find_ignored(image_set):
     return np.diff(sums[image_set.row_splits]) > 0
 
 
-def draw_card(image_set: ImageSet, row: int) -> Card:
+def draw_card(image_set: ImageSet, row: int, png_bits: int = WIDE_BITS) -> Card:
     """Draws the boxes and ignored regions of an image, and lists its classes.
 
     An image that cannot be decoded gives a blank card that says so.
+
+    Args:
+        image_set: the data set.
+        row: of the image.
+        png_bits: see `convert_to_rgb`.
     """
     try:
-        image, scale = _load_picture(image_set.paths[row])
+        image, scale = _load_picture(image_set.paths[row], png_bits)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         note = f"cannot be shown: {_explain(error)}; replace the file"
         return Card(image_set.image_names[row], _BLANK, [], note)
@@ -102,7 +108,7 @@ def draw_card(image_set: ImageSet, row: int) -> Card:
     return Card(image_set.image_names[row], image, chips, note)
 
 
-def _load_picture(path):
+def _load_picture(path, png_bits):
     """Returns [H, W, 3] uint8 and the [4] scale of its boxes."""
     with Image.open(path) as file:
         width, height = file.size
@@ -110,7 +116,7 @@ def _load_picture(path):
         size = max(_SHORTEST, round(zoom * width)), max(_SHORTEST, round(zoom * height))
         # JPEG decodes at a fraction of its size in a fraction of the time.
         file.draft("RGB", size)
-        image = file.convert("RGB").resize(size, reducing_gap=2.0)
+        image = convert_to_rgb(file, png_bits).resize(size, reducing_gap=2.0)
     y, x = size[1] / height, size[0] / width
     return np.asarray(image), np.array([y, x, y, x])
 

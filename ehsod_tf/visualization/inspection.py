@@ -18,6 +18,7 @@ from ehsod_tf.visualization.inspection_rows import (
     rank_classes,
     rank_pairs,
 )
+from ehsod_tf.visualization.pixels import WIDE_BITS
 from ehsod_tf.visualization.rendering import Bar, Shade, write_page
 
 _NUM_PICTURES = 24
@@ -34,6 +35,7 @@ def write_inspection(
     summary,
     problems: Sequence[tuple[str, str, str, str]],
     notes: Sequence[str],
+    png_bits: int = WIDE_BITS,
 ) -> None:
     """Writes the page as one HTML file without script or outside references.
 
@@ -44,6 +46,7 @@ def write_inspection(
         summary: its `ehsod_tf.data.statistics.DataSetSummary`.
         problems: (file, record, field, message) of what is wrong.
         notes: what else is worth knowing.
+        png_bits: see `convert_to_rgb`.
     """
     num_images = count_images(summary)
     states = list_states(summary)
@@ -65,7 +68,7 @@ def write_inspection(
         states=explain_states(summary),
         state_columns=[name for name, _ in states],
         state_rows=_list_state_rows(summary, states, num_images),
-        samples=_draw_samples(image_set, summary),
+        samples=_draw_samples(image_set, summary, png_bits),
         has_ignored=bool(image_set.ignored.any()),
         box_charts=_draw_boxes(summary) if sum(summary.size_classes) else [],
         image_charts=_draw_images(summary) if summary.image_sizes else [],
@@ -148,13 +151,13 @@ def _list_state_rows(summary, states, num_images):
     ]
 
 
-def _draw_samples(image_set, summary):
+def _draw_samples(image_set, summary, png_bits):
     """(kind, what such images are, their cards) of each kind that there is."""
     return [
         (
             f"{name}: {len(rows):,} of {number:,}",
             what,
-            [draw_card(image_set, row) for row in rows],
+            [draw_card(image_set, row, png_bits) for row in rows],
         )
         for (name, what, number), rows in zip(
             _list_kinds(summary), choose_images(image_set, _NUM_PICTURES), strict=True

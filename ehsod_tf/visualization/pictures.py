@@ -12,6 +12,7 @@ from PIL import Image
 
 from ehsod_tf.structures import ANY_CLASS, ImageSet
 from ehsod_tf.visualization.drawing import choose_color
+from ehsod_tf.visualization.pixels import WIDE_BITS, convert_to_rgb
 from ehsod_tf.visualization.rendering import embed_image
 
 # Longer side of a picture in the units of its boxes' lines and letters, and the most
@@ -96,6 +97,7 @@ def make_picture(
     key: str,
     note: str = "",
     least_score: float = 0.05,
+    png_bits: int = WIDE_BITS,
 ) -> Picture:
     """Prepares an image with its objects and what detectors found on it.
 
@@ -105,9 +107,10 @@ def make_picture(
         detectors: (`ehsod_tf.evaluation.Results`, `Verdicts`) of each.
         key, note: see `Picture`.
         least_score: detections below it are not in the page.
+        png_bits: see `convert_to_rgb`.
     """
     with Image.open(image_set.paths[row]) as file:
-        image = file.convert("RGB")
+        image = convert_to_rgb(file, png_bits)
     height, width = image_set.sizes[row].tolist()
     zoom = _UNITS / max(height, width, 1)
     image.thumbnail((_MOST_PIXELS, _MOST_PIXELS))

@@ -31,8 +31,8 @@ def make_run(image_set, tmp_path, monkeypatch):
     monkeypatch.setattr(
         comparison,
         "load_data",
-        lambda own_set, findings: SimpleNamespace(
-            evaluation_set=own_set, training_set=own_set
+        lambda experiment, findings: SimpleNamespace(
+            evaluation_set=experiment.image_set, training_set=experiment.image_set
         ),
     )
 
@@ -59,12 +59,13 @@ def make_run(image_set, tmp_path, monkeypatch):
 
 @pytest.fixture
 def compare(image_set, tmp_path):
-    def compare(folders, sets=None):
+    def compare(folders, sets=None, png_bits=16):
         sets = iter(sets or [image_set] * len(folders))
 
         def load(folder):
             with open(f"{folder}/operative_config.gin") as file:
-                return next(sets), file.read()
+                experiment = SimpleNamespace(image_set=next(sets), png_bits=png_bits)
+                return experiment, file.read()
 
         comparison.compare_runs(folders, load, tmp_path / "page.html")
         text = (tmp_path / "page.html").read_text(encoding="utf-8")
