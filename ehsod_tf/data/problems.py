@@ -28,6 +28,10 @@ from ehsod_tf.files import open_new
 _NAMED_PROBLEMS = 10
 
 
+class NoClassesError(DataError):
+    """No class is asked for, and a source names none."""
+
+
 class Problem(NamedTuple):
     """One thing that is wrong, and where.
 
@@ -198,7 +202,9 @@ def check_class_names(
     """
     class_names, known_names = list(class_names), list(known_names)
     if not class_names:
-        raise DataError(f"{source}: the class list is empty; name at least one class")
+        raise NoClassesError(
+            f"{source}: the class list is empty; name at least one class"
+        )
     for position, name in enumerate(class_names):
         if name in class_names[:position]:
             raise DataError(f"{source}: class {name!r} is listed twice; keep one")

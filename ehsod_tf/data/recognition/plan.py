@@ -18,6 +18,7 @@ from ehsod_tf.data.recognition.source import (
     VALIDATION,
     FolderSource,
 )
+from ehsod_tf.data.recognition.source_classes import settle_classes
 from ehsod_tf.data.recognition.survey import Survey
 from ehsod_tf.data.spelling import suggest
 from ehsod_tf.errors import ConfigError, DataError
@@ -83,7 +84,8 @@ def plan_folder(survey: Survey, choices: FolderChoices) -> FolderPlan:
     Raises:
         ConfigError: there are several ways to read the folder; the message names them
             and the flag that chooses.
-        DataError: nothing in the folder can be trained on.
+        DataError: nothing in the folder can be trained on, or the classes of several
+            sources cannot be read.
     """
     if not survey.sources:
         raise DataError(
@@ -109,7 +111,11 @@ def plan_folder(survey: Survey, choices: FolderChoices) -> FolderPlan:
             "draw with seed 0 (--hold_out PERCENT changes the share)"
         )
     machine_boxes = _find_machine_boxes(survey, choices, remarks)
-    class_names, boxed = _settle_classes(training, choices, remarks)
+    class_names, boxed = choices.classes, (choices.boxed,) * len(training)
+    if not class_names:
+        class_names, boxed = settle_classes(
+            survey.root, training, choices.boxed, remarks
+        )
     return FolderPlan(
         survey.root,
         tuple(training),
@@ -224,25 +230,6 @@ def _choose_training(
         )
     # The classes of the first source are those of all.
     return sorted(chosen, key=lambda s: BOXES not in s.gives)
-
-
-def _settle_classes(
-    training: Sequence[FolderSource], choices: FolderChoices, remarks: list[str]
-) -> tuple[tuple[str, ...], tuple[str | tuple[str, ...], ...]]:
-    """The classes of all sources, and of each those that it boxes completely."""
-    boxed = (choices.boxed,) * len(training)
-    of_boxes = [s for s in training if BOXES in s.gives]
-    differ = len({frozenset(s.class_names) for s in of_boxes}) > 1
-    if choices.classes or not differ or not all(s.class_names for s in of_boxes):
-        return choices.classes, boxed
-    joined = tuple(dict.fromkeys(name for s in of_boxes for name in s.class_names))
-    remarks.append(
-        f"classes: all {len(joined)} of the sources; each has boxes of its own alone, "
-        "and the others are unknown in its images (--classes changes it)"
-    )
-    if choices.boxed == "all":
-        boxed = tuple(s.class_names if BOXES in s.gives else "all" for s in training)
-    return joined, boxed
 
 
 def _find_machine_boxes(
