@@ -544,6 +544,15 @@ def test_sources_of_every_form_name_their_classes(write, tmp_path):
     assert dog in image_set.classes
 
 
+def test_classes_that_look_alike_in_two_sources_are_refused(tmp_path):
+    for place, class_names in (("one", ("Bus", "cat")), ("two", ("bus", "cat"))):
+        add_images(tmp_path / place, [f"{place}.jpg"], shade=len(place))
+        add_coco(tmp_path / place / "boxes.json", [f"{place}.jpg"], class_names)
+    with pytest.raises(DataError, match="'Bus' and 'bus' differ in upper and lower"):
+        plan(tmp_path)
+    assert plan(tmp_path, classes=("Bus", "bus")).class_names == ("Bus", "bus")
+
+
 @pytest.mark.parametrize("points", [None, []])
 def test_a_source_without_classes_has_those_of_the_others(points, tmp_path):
     """It shows nothing, or nothing of it is sound, which is said when it is used."""

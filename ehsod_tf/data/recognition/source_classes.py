@@ -16,6 +16,7 @@ from ehsod_tf.data.readers.voc import read_voc
 from ehsod_tf.data.readers.voc_xml import read_voc_xml
 from ehsod_tf.data.readers.yolo import read_yolo
 from ehsod_tf.data.recognition.source import BOXES, FolderSource
+from ehsod_tf.data.spelling import refuse_lookalikes
 from ehsod_tf.data.tfrecord.reading import read_tfrecords
 
 # The readers of all forms that may have boxes.
@@ -50,7 +51,7 @@ def settle_classes(
         boxed: of each source, see `read_mixture`.
 
     Raises:
-        DataError: a source cannot be read.
+        DataError: a source cannot be read, or two have classes whose names look alike.
     """
     same = (boxed,) * len(sources)
     of_boxes = [source for source in sources if BOXES in source.gives]
@@ -60,6 +61,7 @@ def settle_classes(
     if len(set(map(frozenset, own))) == 1:
         return (), same
     joined = tuple(dict.fromkeys(name for names in own for name in names))
+    refuse_lookalikes(joined, root)
     # Where no class is named, all that is said is that there is nothing.
     if len({frozenset(names) for names in own if names}) == 1:
         return joined, same
