@@ -215,6 +215,11 @@ def test_a_source_that_is_not_there_is_named(mixed):
 
 def test_validation_is_chosen_by_a_flag(mixed):
     add_coco(mixed / "reviewed.json", ["5.jpg"])
+    for share in (0.0, 100.0, float("nan")):
+        message = ask(mixed, use=("boxes.json",), hold_out=share)
+        assert f"--hold_out {share:g}: give a share in percent" in message
+    message = ask(mixed, validation="boxes.json", hold_out=0.0)
+    assert "either --validation or --hold_out" in message
     found = plan(mixed, validation="reviewed.json")
     assert name_sources(found.validation) == ["reviewed.json"]
     assert name_sources(found.training) == ["boxes.json", "labels.csv"]

@@ -105,7 +105,7 @@ def plan_folder(survey: Survey, choices: FolderChoices) -> FolderPlan:
     validation = [settle_images(survey, s, place) for s in validation]
     held_out = None
     if not validation:
-        held_out = choices.hold_out or DEFAULT_HELD_OUT
+        held_out = DEFAULT_HELD_OUT if choices.hold_out is None else choices.hold_out
         remarks.append(
             f"validation: {held_out:g} percent of the boxed images are held out, by a "
             "draw with seed 0 (--hold_out PERCENT changes the share)"
@@ -170,14 +170,20 @@ def _choose_validation(
     remarks: list[str],
 ) -> list[FolderSource]:
     """The validation set: as asked, or what is there; [] to hold images out."""
-    if choices.validation and choices.hold_out:
-        raise ConfigError("give either --validation or --hold_out, not both")
+    if choices.hold_out is not None:
+        if choices.validation:
+            raise ConfigError("give either --validation or --hold_out, not both")
+        # Written so that NaN fails too.
+        if not 0 < choices.hold_out < 100:
+            raise ConfigError(
+                f"--hold_out {choices.hold_out:g}: give a share in percent, above 0 "
+                "and below 100"
+            )
+        return []
     if choices.validation:
         source = _find_source(survey, choices.validation, "--validation")
         _require_boxes(source, survey.root)
         return [source]
-    if choices.hold_out:
-        return []
     for role in (VALIDATION, TEST):
         found = [s for s in sources if s.role == role]
         boxed = [s for s in found if BOXES in s.gives]
