@@ -2,8 +2,10 @@
 
 import json
 import shutil
+import struct
 import subprocess
 import sys
+import zlib
 
 import gin
 import keras
@@ -24,6 +26,7 @@ from ehsod_tf.modeling import (
     ProposalSelector,
     build_small_backbone,
 )
+from ehsod_tf.prediction import list_images
 
 
 @pytest.fixture(autouse=True)
@@ -121,6 +124,52 @@ def test_bad_images_are_named(detector, tmp_path):
         detector.predict([np.zeros([5, 5])])
 
 
+@pytest.fixture
+def odd(scenes, tmp_path):
+    """A PNG that TensorFlow decodes and Pillow refuses: its comment is damaged."""
+    encoded = (scenes / "val/000001.png").read_bytes()
+    body = b"tEXtComment\0hello"
+    chunk = struct.pack(">I", len(body) - 4) + body
+    chunk += struct.pack(">I", zlib.crc32(body) ^ 1)
+    # Behind the signature (8 bytes) and the header (25 bytes).
+    path = tmp_path / "odd.png"
+    path.write_bytes(encoded[:33] + chunk + encoded[33:])
+    return path
+
+
+def test_an_image_that_cannot_be_drawn_is_named(detector, odd):
+    (found,) = detector.predict(odd)
+    with pytest.raises(DataError, match=r"odd\.png: cannot be shown"):
+        detector.draw(odd, found)
+
+
+def test_what_cannot_be_drawn_keeps_its_detections(
+    moved, odd, scenes, tmp_path, capsys
+):
+    long = tmp_path / "long.png"
+    Image.new("RGB", (65_501, 64)).save(long)
+    output = tmp_path / "out"
+    plain = scenes / "val/000001.png"
+    words = [str(moved), str(odd), str(long), str(plain), f"--output={output}"]
+    cli.main(["predict", *words, "--score_threshold=0"])
+    printed = capsys.readouterr()
+    assert "3 images, " in printed.out
+    assert "warning: " in printed.err and "odd.png: cannot be shown" in printed.err
+    assert "long.png: has a side of more than 65,500 pixels" in printed.err
+    assert "2 of 3 files not drawn" in printed.err
+    results = json.loads((output / "detections.json").read_text())
+    assert {str(odd), str(plain)} <= {entry["file_name"] for entry in results}
+    assert [path.name for path in (output / "pictures").iterdir()] == ["000001.jpg"]
+    assert (output / "index.html").read_text().count("<img") == 1
+
+
+def test_every_image_of_a_folder_is_listed_in_natural_order(tmp_path):
+    names = ["1.jpg", "1²2.PNG", "9.webp", "10.gif", "11.jpeg", "12.bmp"]
+    for name in (*names, "notes.txt"):
+        (tmp_path / name).write_bytes(b"")
+    assert list_images(tmp_path) == [str(tmp_path / name) for name in names]
+
+
 def test_a_moved_run_is_exported_without_its_data(moved, detector, scenes, tmp_path):
     output, run = tmp_path / "exported", tmp_path / "run"
     shutil.copytree(moved, run)
@@ -168,6 +217,45 @@ def test_predict_writes_results_pictures_and_a_page(moved, scenes, tmp_path, cap
     assert all(entry["score"] >= 0.02 for entry in results)
     assert len(list((output / "pictures").glob("*.jpg"))) == 4
     assert (output / "index.html").read_text().count("<img") == 4
+    # Earlier predictions may be replaced.
+    cli.main(["predict", str(moved), f"{scenes}/val/000002.png", f"--output={output}"])
+    assert (output / "index.html").read_text().count("<img") == 1
+
+
+@pytest.mark.parametrize(
+    ("there", "message"),
+    [
+        (["owner.json", "detections.json"], "out holds owner.json, so it is a run"),
+        (["operative_config.gin"], "out holds operative_config.gin, so it is a run"),
+        (["saved_model.pb"], "out holds saved_model.pb, so it is a run or a SavedMo"),
+        (["index.html"], "out holds index.html but not all"),
+        (["detections.json", "pictures/b.jpg"], "out holds pictures but not all"),
+    ],
+)
+def test_predict_writes_over_nothing_but_predictions(there, message, tmp_path, capsys):
+    """It ends before the detector is looked for, which is not there."""
+    image, output = tmp_path / "a.jpg", tmp_path / "out"
+    (output / "pictures").mkdir(parents=True)
+    for path in (image, *(output / name for name in there)):
+        path.write_text("precious")
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["predict", "nowhere", str(image), f"--output={output}"])
+    assert caught.value.code == cli.USER_ERROR_STATUS
+    assert message in capsys.readouterr().err
+    assert {(output / name).read_text() for name in there} == {"precious"}
+
+
+def test_predict_does_not_draw_over_its_own_images(tmp_path, capsys):
+    (tmp_path / "mine/pictures").mkdir(parents=True)
+    (tmp_path / "mine/pictures/a.jpg").write_text("precious")
+    for name in ("index.html", "detections.json"):
+        (tmp_path / "mine" / name).write_text("")
+    (tmp_path / "link").symlink_to(tmp_path / "mine")
+    for one, other in (("mine", "link"), ("link", "mine")):
+        images, output = tmp_path / one / "pictures", tmp_path / other
+        with pytest.raises(SystemExit):
+            cli.main(["predict", "nowhere", str(images), f"--output={output}"])
+        assert f"a.jpg lies in {output}/pictures" in capsys.readouterr().err
 
 
 def test_the_report_of_a_run_is_made_again(trained, tmp_path, capsys):

@@ -121,6 +121,9 @@ class Detector:
             image: a file, or [H, W, 3] RGB in [0, 255].
             prediction: of this image; made here if not given.
             score_threshold: weaker detections are not drawn.
+
+        Raises:
+            DataError: the file cannot be decoded or shown; it is named.
         """
         if prediction is None:
             prediction = self.predict_one(image, score_threshold)
@@ -164,10 +167,21 @@ class Detector:
 def load_pixels(
     image: str | os.PathLike | np.ndarray, png_bits: int = 16
 ) -> np.ndarray:
-    """An image file, or an array, as [H, W, 3] uint8 RGB; see `convert_to_rgb`."""
+    """An image file, or an array, as [H, W, 3] uint8 RGB; see `convert_to_rgb`.
+
+    Raises:
+        DataError: the file cannot be shown; it is named. Pillow refuses files that
+            TensorFlow decodes, such as a PNG with a damaged text beside its pixels.
+    """
     if isinstance(image, str | os.PathLike):
-        with Image.open(image) as file:
-            return np.asarray(convert_to_rgb(file, png_bits))
+        try:
+            with Image.open(image) as file:
+                return np.asarray(convert_to_rgb(file, png_bits))
+        # Pillow promises OSError, but parsers of single formats let through others.
+        except Exception as error:
+            raise DataError(
+                f"{os.fspath(image)}: cannot be shown ({error}); save it anew"
+            ) from error
     return np.clip(_check_array(image), 0, 255).astype(np.uint8)
 
 
