@@ -142,6 +142,28 @@ def test_split_needs_one_way_to_choose(scenes, capsys):
     assert "--percent or --from_ids" in fail(capsys, "split", *mixture(scenes))
 
 
+def test_flags_that_would_do_nothing_are_refused(scenes, tmp_path, capsys):
+    boxes = mixture(scenes)
+    ids = ["--from_ids=ids.txt", "--seed=3", "--stratified"]
+    message = fail(capsys, "split", *boxes, *ids)
+    assert "--seed, --stratified would do nothing with --from_ids" in message
+    output = f"--output={tmp_path / 'out'}"
+    words = ["convert", *boxes, "--to=yolo", output, "--shards=4"]
+    assert "--shards would do nothing with --to yolo" in fail(capsys, *words)
+    tasks = ["--label_studio=tasks.json", "--images=i", "--to=predictions", output]
+    for flags, names in (
+        (["--split_file=s.json"], "--split_file"),
+        (["--csv=labels.csv", "--classes=a"], "--csv, --classes"),
+    ):
+        message = fail(capsys, "convert", *tasks, *flags)
+        assert f"{names} would do nothing with --to predictions" in message
+    (tmp_path / "page.html").write_text("")
+    words = ["report", tmp_path, f"--output={tmp_path / 'page.html'}"]
+    assert "--output would do nothing with one run" in fail(capsys, *words)
+    words = ["evaluate", f"--model_dir={tmp_path}", "--ops=native"]
+    assert "--ops would do nothing without --export" in fail(capsys, *words)
+
+
 def test_a_source_is_needed(capsys):
     assert "--config, or by one or more of" in fail(capsys, "inspect")
     assert "need --images" in fail(capsys, "inspect", "--coco=boxes.json")
@@ -219,6 +241,8 @@ def test_inspect_opens_the_batch_of_a_run(scenes, tmp_path, capsys):
 def test_inspect_refuses_what_is_no_batch(scenes, capsys):
     message = fail(capsys, "inspect", "--batch", scenes / "boxes.json")
     assert "boxes.json is not a batch that a run has written" in message
+    message = fail(capsys, "inspect", "--batch=b.npz", "--split_file=s.json")
+    assert "--split_file would do nothing with --batch" in message
 
 
 def test_a_config_mixes_the_forms(scenes, capsys):

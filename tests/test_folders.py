@@ -200,6 +200,40 @@ def test_one_way_to_name_the_data(mine, capsys):
     assert "no such folder" in fail(capsys, "train", mine / "nothing")
 
 
+FOLDER_FLAGS = [
+    *("--use=x", "--validation=y", "--hold_out=20", "--machine_boxes=z"),
+    *("--backbone=efficientnet_lite", "--write_config=w.gin", "--images=i"),
+    *("--classes=a,b", "--unannotated=empty", "--unlisted=unknown"),
+    *("--occluded=ignored", "--boxed=in part"),
+]
+
+
+@pytest.mark.parametrize("verb", ["train", "inspect", "split", "convert"])
+def test_flags_of_a_folder_are_refused_with_a_config(verb, tmp_path, capsys):
+    required = {"split": ["--percent=5"], "convert": ["--to=coco", "--output=o"]}
+    words = [verb, *required.get(verb, []), "--config=quickstart", *FOLDER_FLAGS]
+    message = fail(capsys, *words)
+    flags = sorted(flag.partition("=")[0] for flag in FOLDER_FLAGS)
+    named, _, reason = message.removeprefix("error: ").partition(" would do nothing ")
+    assert sorted(named.split(", ")) == flags
+    assert reason.startswith("with --config; say it in the config")
+
+
+def test_flags_of_files_and_of_configs_are_refused_with_others(mine, capsys):
+    message = fail(capsys, "inspect", mine, "--list=train")
+    assert "--list would do nothing with a folder" in message
+    config = ["--config=quickstart", "--list=train"]
+    assert "--list would do nothing with --config" in fail(capsys, "inspect", *config)
+    coco = [f"--coco={mine / 'boxes.json'}", f"--images={mine / 'images'}"]
+    for flag in (*FOLDER_FLAGS[:6], "--gin_bindings=EPOCHS = 2", "--data_dir=d"):
+        message = fail(capsys, "inspect", *coco, flag)
+        assert f"{flag.partition('=')[0]} would do nothing with --coco" in message
+    # What one form takes, another need not.
+    for flag in ("--list=train", "--unlisted=unknown", "--occluded=ignored"):
+        message = fail(capsys, "inspect", *coco, flag)
+        assert f"{flag.partition('=')[0]} would do nothing with --coco" in message
+
+
 def test_a_folder_is_trained_by_the_config_that_it_gives(
     mine, tmp_path, capsys, monkeypatch
 ):

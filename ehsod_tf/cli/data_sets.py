@@ -10,7 +10,11 @@ from ehsod_tf.cli.sources import (
     describe_source,
     names_data_set,
     read_source,
+    refuse_other_flags,
 )
+from ehsod_tf.cli.unused_flags import refuse_unused
+
+_SHARDS = 16
 
 
 def inspect(
@@ -30,7 +34,7 @@ def inspect(
             they come from the configuration of that run.
     """
     if batch:
-        _inspect_batch(batch, source, output)
+        _inspect_batch(batch, source, output, split_file)
         return
     with report_user_errors():
         from ehsod_tf import data, visualization
@@ -78,6 +82,10 @@ def split(
 
         if (percent is None) == (from_ids is None):
             raise ConfigError("give either --percent or --from_ids")
+        if from_ids:
+            refuse_unused(
+                {"--seed": seed, "--stratified": stratified}, "with --from_ids"
+            )
         image_set = _read_sound(source, skip_bad)
         if from_ids:
             chosen = data.split_from_ids(image_set, from_ids)
@@ -92,7 +100,7 @@ def convert(
     source: Source,
     output: str,
     to: str,
-    shards: int = 16,
+    shards: int | None = None,
     split_file: str | None = None,
     skip_bad: bool = False,
 ) -> None:
@@ -100,7 +108,10 @@ def convert(
     with report_user_errors():
         from ehsod_tf import data
 
+        if to != "tfrecord":
+            refuse_unused({"--shards": shards is not None}, f"with --to {to}")
         if to == "predictions":
+            refuse_unused({"--split_file": split_file}, "with --to predictions")
             _write_predictions(source, output, skip_bad)
             return
         image_set = _read_sound(source, skip_bad, split_file)
@@ -112,7 +123,8 @@ def convert(
         if to == "coco":
             data.write_coco(image_set, output)
         elif to == "tfrecord":
-            data.write_tfrecords(image_set, output, num_shards=shards)
+            num_shards = _SHARDS if shards is None else shards
+            data.write_tfrecords(image_set, output, num_shards=num_shards)
         else:
             findings = data.Findings() if skip_bad else None
             number = getattr(data, f"write_{to}")(image_set, output, findings=findings)
@@ -127,6 +139,7 @@ def _write_predictions(source, output, skip_bad):
 
     if len(source.label_studio) != 1 or not source.images:
         raise ConfigError("--to predictions needs one --label_studio file and --images")
+    refuse_other_flags(source, {"label_studio", "images"}, "with --to predictions")
     findings = data.Findings()
     path = source.label_studio[0]
     records = data.read_predictions(path, source.images, findings=findings)
@@ -148,9 +161,11 @@ def download(name: str, data_dir: str, keep_archives: bool = False) -> None:
         downloads.download(name, data_dir, keep_archives=keep_archives)
 
 
-def _inspect_batch(path, source, output):
+def _inspect_batch(path, source, output, split_file):
     with report_user_errors():
         from ehsod_tf import training, visualization
+
+        refuse_unused({"--split_file": split_file}, "with --batch")
 
         dump = training.read_batch_dump(path)
         config = os.path.join(os.path.dirname(path), "operative_config.gin")

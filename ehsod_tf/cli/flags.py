@@ -50,7 +50,7 @@ def add_convert(parser: Parser) -> None:
         help="a form, or predictions: a machine's boxes in Label Studio's JSON",
     )
     parser.add_argument("--output", required=True, help="a JSON file or a folder")
-    parser.add_argument("--shards", type=int, default=16, help="TFRecord files")
+    parser.add_argument("--shards", type=int, help="TFRecord files; default: 16")
     parser.add_argument("--split_file", help="drop the boxes that it takes away")
     _add_skip_bad(parser)
 
@@ -101,8 +101,8 @@ def add_report(parser: Parser) -> None:
     )
     parser.add_argument(
         "--output",
-        default="comparison.html",
-        help="the page of several runs; that of one is its report.html",
+        help="the page of several runs, comparison.html by default; that of one is its "
+        "report.html",
     )
     _add_overrides(parser)
 

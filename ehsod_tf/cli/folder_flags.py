@@ -1,7 +1,10 @@
 """FOLDER, and the flags that answer what a folder leaves open."""
 
+import argparse
 from collections.abc import Sequence
 from typing import NamedTuple
+
+from ehsod_tf.cli.unused_flags import compare_flags, refuse_unused
 
 BACKBONES = ("resnet50", "efficientnet_lite")
 
@@ -76,6 +79,17 @@ def add_folder_arguments(group) -> None:
 def take_folder_flags(arguments: dict) -> FolderFlags:
     """The flags of a folder among the parsed arguments, which keep them."""
     return FolderFlags(**{name: arguments[name] for name in FolderFlags._fields})
+
+
+def refuse_folder_flags(flags: FolderFlags) -> None:
+    """Raises a `ConfigError` if one was given although a config stands for a folder."""
+    parser = argparse.ArgumentParser()
+    add_folder_arguments(parser)
+    defaults = take_folder_flags(vars(parser.parse_args([])))
+    refuse_unused(
+        compare_flags(flags, defaults, FolderFlags._fields),
+        "with --config; say it in the config, or by --gin_bindings",
+    )
 
 
 def write_config(flags: FolderFlags, path: str, bindings: Sequence[str]) -> str:

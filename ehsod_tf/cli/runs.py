@@ -4,8 +4,14 @@ import os
 import sys
 from collections.abc import Sequence
 
-from ehsod_tf.cli.folder_flags import FolderFlags, announce_config, write_config
+from ehsod_tf.cli.folder_flags import (
+    FolderFlags,
+    announce_config,
+    refuse_folder_flags,
+    write_config,
+)
 from ehsod_tf.cli.session import report_user_errors
+from ehsod_tf.cli.unused_flags import refuse_unused
 
 REPORT_CONTENT = "what was learnt, from what, and where it fails"
 _TITLES = {
@@ -46,6 +52,8 @@ def train(
         path = folder.folder if folder else None
         if bool(path) == bool(config):
             raise ConfigError("name what to train on by either a folder or --config")
+        if folder and config:
+            refuse_folder_flags(folder)
         model_dir = model_dir or api.choose_model_dir(config or path)
         try:
             with data.reading_once():
@@ -114,6 +122,8 @@ def evaluate(
         from ehsod_tf.runs.export import export_model
         from ehsod_tf.training import read_class_names
 
+        if not export:
+            refuse_unused({"--ops": ops != "stock"}, "without --export")
         _require_writable(output_dir, export)
         config = config or _find_config(model_dir)
         experiment = load_experiment(
@@ -240,7 +250,7 @@ def export(
 
 def report(
     model_dirs: Sequence[str],
-    output: str = "comparison.html",
+    output: str | None = None,
     gin_bindings: Sequence[str] = (),
     data_dir: str | None = None,
 ) -> None:
@@ -248,7 +258,7 @@ def report(
 
     Args:
         model_dirs: one run folder, or more.
-        output: the page of a comparison.
+        output: the page of a comparison, ``comparison.html`` by default.
         gin_bindings: further gin lines.
         data_dir: sets the config's DATA_DIR.
     """
@@ -266,31 +276,41 @@ def report(
                 return experiment, file.read()
 
         if len(model_dirs) == 1:
+            refuse_unused({"--output": output}, "with one run: it has its report.html")
             path = remake_report(*load(model_dirs[0]), model_dirs[0])
             print(f"{path}: {REPORT_CONTENT}")
         else:
+            output = output or "comparison.html"
             compare_runs(model_dirs, load, output)
             print(f"{output}: the runs side by side")
 
 
 def _require_writable(output_dir, export):
     """Refuses, before any work, to write over a run or over other files."""
-    from ehsod_tf.export import SAVED_MODEL, require_replaceable
+    from ehsod_tf.export import SAVED_MODEL
     from ehsod_tf.training import require_unowned
 
     if output_dir:
         require_unowned(output_dir)
     if export:
-        require_unowned(os.path.dirname(os.path.abspath(export)))
-        require_replaceable(export, SAVED_MODEL)
+        _require_exportable(export, SAVED_MODEL)
+
+
+def _require_exportable(path, kind):
+    from ehsod_tf.export import require_replaceable
+    from ehsod_tf.training import require_unowned
+
+    # A link is written through: neither the run that it lies in nor the one that it
+    # leads to may be at work.
+    for place in (os.path.abspath(path), os.path.realpath(path)):
+        require_unowned(os.path.dirname(place))
+    require_replaceable(path, kind)
 
 
 def _check_export(output, to, precision, calibration, only_saved_model):
     """Refuses, before any work, what cannot be written."""
     from ehsod_tf.edge import EDGE_DETECTOR, check_settings
     from ehsod_tf.errors import ConfigError
-    from ehsod_tf.export import require_replaceable
-    from ehsod_tf.training import require_unowned
 
     if to == "saved_model":
         if precision != "float32" or calibration:
@@ -306,8 +326,7 @@ def _check_export(output, to, precision, calibration, only_saved_model):
             f"SavedModel, not for {to}"
         )
     check_settings(to, precision, calibration)
-    require_unowned(os.path.dirname(os.path.abspath(output)))
-    require_replaceable(output, EDGE_DETECTOR)
+    _require_exportable(output, EDGE_DETECTOR)
 
 
 def _find_config(model_dir):

@@ -5,7 +5,6 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Iterator
-from functools import partial
 from typing import NamedTuple
 
 from ehsod_tf.cli.folder_flags import (
@@ -15,11 +14,19 @@ from ehsod_tf.cli.folder_flags import (
     take_folder_flags,
     write_config,
 )
+from ehsod_tf.cli.source_files import (
+    FORMS,
+    choose_list,
+    list_forms,
+    list_used_flags,
+    read_files,
+)
+from ehsod_tf.cli.unused_flags import compare_flags, refuse_unused
 
 # What labelling tools write, and `convert` too.
 EXPORTS = ("yolo", "roboflow", "voc_xml", "cvat", "label_studio", "labelme")
 WRITTEN = ("coco", "tfrecord", *EXPORTS, "open_images", "lvis")
-_FORMS = ("coco", "voc", "csv", "folders", "tfrecords", *EXPORTS)
+_CONFIG_FLAGS = ("gin_bindings", "data_dir", "subset")
 
 
 class Source(NamedTuple):
@@ -96,7 +103,7 @@ def pop_source(arguments: dict) -> Source:
 
 def names_data_set(source: Source) -> bool:
     """Whether the flags name any data set."""
-    return bool(source.folder.folder) or bool(source.config) or _has_files(source)
+    return bool(source.folder.folder) or bool(source.config) or bool(list_forms(source))
 
 
 class SourceImages(NamedTuple):
@@ -118,20 +125,23 @@ def read_source(source: Source, findings, *, check: bool = True) -> SourceImages
         `SourceImages`, with an `ImageSet`; of a config, as it is before any split.
 
     Raises:
-        ConfigError: neither or both were given, or a flag is missing.
+        ConfigError: neither or both were given, a flag is missing, or one would do
+            nothing.
         DataError: a source cannot be read at all.
     """
     from ehsod_tf import data
     from ehsod_tf.errors import ConfigError
 
-    ways = [bool(source.folder.folder), bool(source.config), _has_files(source)]
+    forms = list_forms(source)
+    ways = [bool(source.folder.folder), bool(source.config), bool(forms)]
     if sum(ways) != 1:
         raise ConfigError(
             "name the data set by a folder, by --config, or by one or more of "
-            + ", ".join(f"--{form}" for form in _FORMS)
+            + ", ".join(f"--{form}" for form in FORMS)
         )
-    if _has_files(source):
-        image_set = _read_files(source, findings)
+    _require_used(source, forms)
+    if forms:
+        image_set = read_files(source, findings)
         if check:
             image_set = data.validate(image_set, findings=findings)
         return SourceImages(image_set)
@@ -145,6 +155,31 @@ def read_source(source: Source, findings, *, check: bool = True) -> SourceImages
         if check and source.folder.folder and source.subset == "training":
             image_set = _compare_with_validation(experiment, image_set, findings)
     return SourceImages(image_set, experiment.png_bits)
+
+
+def _require_used(source, forms):
+    if source.folder.folder:
+        used = {*FolderFlags._fields, *_CONFIG_FLAGS}
+        reason = "with a folder; choose what to take of it by --use"
+    elif source.config:
+        used = {"config", *_CONFIG_FLAGS}
+        reason = "with --config; say it in the config, or by --gin_bindings"
+    else:
+        used = list_used_flags(source)
+        reason = f"with {', '.join(f'--{form}' for form in forms)}; leave that out"
+    refuse_other_flags(source, used, reason)
+
+
+def refuse_other_flags(source: Source, used: set[str], reason: str) -> None:
+    """Raises a `ConfigError` if flags of the data set were given besides these."""
+    parser = argparse.ArgumentParser()
+    add_source_arguments(parser)
+    defaults = pop_source(vars(parser.parse_args([])))
+    unused = [name for name in Source._fields if name not in used | {"folder"}]
+    is_given = compare_flags(source, defaults, unused)
+    unused = [name for name in FolderFlags._fields if name not in used]
+    is_given |= compare_flags(source.folder, defaults.folder, unused)
+    refuse_unused(is_given, reason)
 
 
 def _read_subset(experiment, subset, findings, check):
@@ -192,84 +227,12 @@ def _locate_config(source: Source) -> Iterator[str]:
 def describe_source(source: Source) -> str:
     """The data set's name for people: its config or its files."""
     paths = [path for path in (source.folder.folder, source.config) if path]
-    paths += [path for form in _FORMS for path in getattr(source, form)]
+    forms = list_forms(source)
+    paths += [path for form in forms for path in getattr(source, form)]
     names = [os.path.basename(os.path.normpath(path)) for path in paths]
     if source.folder.folder or source.config:
         names.append(f"{source.subset} set")
-    elif source.voc or source.yolo or source.roboflow:
-        names.append(source.list or ("trainval" if source.voc else "train"))
+    else:
+        parts = [form for form in forms if FORMS[form].place == "list"]
+        names += [choose_list(form, source) for form in parts[:1]]
     return ", ".join(names)
-
-
-def _has_files(source):
-    return any(getattr(source, form) for form in _FORMS)
-
-
-def _read_files(source, findings):
-    """Reads all the files; the first one's classes are the classes of the rest."""
-    from ehsod_tf import data
-    from ehsod_tf.errors import ConfigError
-
-    needy = ("coco", "csv", "tfrecords", "label_studio")
-    if any(getattr(source, form) for form in needy) and not source.images:
-        flags = ", ".join(f"--{form}" for form in needy)
-        raise ConfigError(f"{flags} need --images, a folder")
-    boxed = source.boxed
-    if boxed not in ("all", "in part"):
-        boxed = tuple(boxed.split(","))
-    readers = tuple(
-        _choose_reader(form, path, source)
-        for form in _FORMS
-        for path in getattr(source, form)
-    )
-    return data.read_mixture(
-        readers,
-        boxed=(boxed,) * len(readers),
-        class_names=tuple(source.classes.split(",")) if source.classes else None,
-        findings=findings,
-    )
-
-
-def _choose_reader(form, path, source):
-    from ehsod_tf import data
-
-    unannotated = {"unannotated": source.unannotated}
-    unlisted = {"unlisted": source.unlisted}
-    match form:
-        case "coco":
-            return partial(data.read_coco, path, source.images, **unannotated)
-        case "voc":
-            return partial(data.read_voc, path, source.list or "trainval")
-        case "csv":
-            return partial(
-                data.read_label_csv, path, source.images, **unannotated, **unlisted
-            )
-        case "folders":
-            return partial(data.read_class_folders, path, **unlisted)
-        case "tfrecords":
-            return partial(data.read_tfrecords, path, source.images)
-        case "yolo":
-            subset = source.list or "train"
-            return partial(data.read_yolo, path, subset, **unannotated)
-        case "roboflow":
-            subset = source.list or "train"
-            return partial(data.read_roboflow, path, subset, **unannotated)
-        case "voc_xml":
-            return partial(data.read_voc_xml, path, **unannotated)
-        case "cvat":
-            return partial(
-                data.read_cvat,
-                path,
-                source.images,
-                occluded=source.occluded,
-                **unannotated,
-                **unlisted,
-            )
-        case "label_studio":
-            return partial(
-                data.read_label_studio, path, source.images, **unannotated, **unlisted
-            )
-        case "labelme":
-            return partial(
-                data.read_labelme, path, source.images, **unannotated, **unlisted
-            )
