@@ -45,6 +45,20 @@ def test_error_of_the_file_system_names_file_and_remedy(capsys, number, remedy):
     assert status == cli.USER_ERROR_STATUS
 
 
+def test_full_disk_gives_one_line_though_no_file_is_known(capsys):
+    """As when a file is written or closed: the error has no name then."""
+    line, status = end(capsys, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    assert line == ("error: no space left on device; free some space, then start again")
+    assert status == cli.USER_ERROR_STATUS
+
+
+def test_debug_adds_the_traceback(capsys):
+    for error in (ConfigError("x"), OSError(errno.EIO, "broken", "runs/x")):
+        with pytest.raises(SystemExit), report_user_errors(verbosity="debug"):
+            raise error
+        assert "Traceback (most recent call last)" in capsys.readouterr().err
+
+
 def test_users_error_and_ctrl_c(capsys):
     assert end(capsys, ConfigError("x")) == ("error: x", cli.USER_ERROR_STATUS)
     assert end(capsys, KeyboardInterrupt()) == ("interrupted", 130)

@@ -25,6 +25,7 @@ _REMEDIES = {
     errno.ENOTDIR: "there is a file where a folder is needed; move it away",
     errno.EEXIST: "there is a file where a folder is needed; move it away",
     errno.EISDIR: "there is a folder where a file is needed; move it away",
+    errno.EBUSY: "something holds this place, such as a mount; name a folder in it",
     errno.ENOSPC: "free some space, then start again",
     errno.EDQUOT: "free some space, then start again",
     errno.EMFILE: "raise the limit of open files (ulimit -n)",
@@ -63,8 +64,11 @@ def report_user_errors(*, needs_tensorflow: bool = True, verbosity: str = "norma
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(_PIPE_STATUS)
     except OSError as error:
-        if error.filename is None:
+        # Without a file it may be a bug; of a full disk, no error of a write names one.
+        if error.filename is None and error.errno not in _REMEDIES:
             raise
+        if is_debug:
+            traceback.print_exc()
         print(f"error: {describe_os_error(error)}", file=sys.stderr)
         sys.exit(USER_ERROR_STATUS)
     except KeyboardInterrupt:
@@ -73,9 +77,9 @@ def report_user_errors(*, needs_tensorflow: bool = True, verbosity: str = "norma
 
 
 def describe_os_error(error: OSError) -> str:
-    """The file, what is wrong with it, and what to do."""
+    """The file, if it is known, what is wrong with it, and what to do."""
     names = [error.filename, error.filename2]
     path = " -> ".join(os.fsdecode(name) for name in names if name is not None)
-    text = f"{path}: {(error.strerror or str(error)).lower()}"
+    text = (error.strerror or str(error)).lower()
     remedy = _REMEDIES.get(error.errno)
-    return f"{text}; {remedy}" if remedy else text
+    return f"{path}: " * bool(path) + text + f"; {remedy}" * bool(remedy)
