@@ -5,10 +5,8 @@ import os
 import re
 from collections.abc import Iterable
 
+from ehsod_tf.data.image_files import IMAGE_EXTENSIONS
 from ehsod_tf.errors import DataError
-
-# What `data.transforms.decode_image` decodes.
-ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
 
 
 def list_images(sources: str | os.PathLike | Iterable) -> list[str]:
@@ -33,7 +31,8 @@ def _expand(source):
         paths = [os.path.join(source, name) for name in names if _is_image(name)]
         if not paths:
             raise DataError(
-                f"{source}: no image in this folder; images end in {', '.join(ENDINGS)}"
+                f"{source}: no image in this folder; images end in "
+                f"{', '.join(IMAGE_EXTENSIONS)}"
             )
         return paths
     if os.path.exists(source):
@@ -46,10 +45,11 @@ def _expand(source):
 
 
 def _is_image(name):
-    return name.lower().endswith(ENDINGS)
+    return name.lower().endswith(IMAGE_EXTENSIONS)
 
 
 def _natural_key(name):
     """frame_9 comes before frame_10."""
+    # Not `isdigit`: "²" is a digit to it, and no number to `int`.
     parts = re.split(r"(\d+)", name)
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]

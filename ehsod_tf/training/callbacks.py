@@ -53,7 +53,7 @@ class HistoryCsv(keras.callbacks.Callback):
             return []
         with open(self._path, newline="") as file:
             rows = list(csv.DictReader(file))
-        if not all(row.get("epoch", "").isdigit() for row in rows):
+        if not all(row.get("epoch", "").isdecimal() for row in rows):
             raise DataError(
                 f"{self._path} has rows without an epoch number, so it is not a "
                 "history of this program: move it away"
