@@ -237,6 +237,8 @@ def test_optional_backbone_is_bound_by_name(package, monkeypatch):
 def test_our_configs_are_found_by_name():
     assert find_config("quickstart") == str(CONFIGS / "quickstart.gin")
     assert find_config("voc07_10pct") == str(LEAVES["voc07_10pct.gin"])
+    path = "table2_voc07/voc07_10pct"
+    assert find_config(path) == str(LEAVES["voc07_10pct.gin"])
     assert find_config("models/narrow") == str(CONFIGS / "models" / "narrow.gin")
     with pytest.raises(ConfigError, match="quickstrat: no such config file"):
         find_config("quickstrat")

@@ -105,7 +105,8 @@ def find_config(name: str) -> str:
     """Returns the path of a config file, or of one of ours by its name.
 
     Args:
-        name: a file, or such as "quickstart" or "voc07/voc07_10pct" in ``configs``.
+        name: a file, or such as "quickstart", "voc07_10pct" or
+            "table2_voc07/voc07_10pct": the end of a path in ``configs``.
 
     Raises:
         ConfigError: there is neither.

@@ -48,10 +48,6 @@ class Setting(NamedTuple):
     def key(self):
         return self.scope, self.target, self.name
 
-    @property
-    def full_name(self):
-        return "/".join((*self.scope, self.target)) + (self.name and f".{self.name}")
-
 
 class _References(config_parser.ParserDelegate):
     def configurable_reference(self, scoped_configurable_name, evaluate):

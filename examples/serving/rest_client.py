@@ -26,6 +26,7 @@ def detect(url: str, images: list[bytes]) -> list[list[tuple]]:
 
     Raises:
         urllib.error.HTTPError: the server refuses the request; the body says why.
+        OSError: the server is not there, or does not answer in time.
     """
     request = urllib.request.Request(
         f"{url}:predict",
@@ -61,6 +62,8 @@ def main():
         found = detect(flags.url, content)
     except urllib.error.HTTPError as error:
         raise SystemExit(f"{flags.url}: {error.read().decode('utf-8')}") from error
+    except OSError as error:
+        raise SystemExit(f"{flags.url}: {getattr(error, 'reason', error)}") from error
     for path, detections in zip(flags.images, found, strict=True):
         for label, score, box in detections:
             if score >= flags.score_threshold:

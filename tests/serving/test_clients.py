@@ -10,6 +10,7 @@ import http.server
 import inspect
 import json
 import pathlib
+import socket
 import subprocess
 import sys
 import threading
@@ -206,3 +207,19 @@ def test_rest_client_prints_names_or_the_servers_word(
     text = tmp_path / "text.jpg"
     text.write_text("no image")
     assert "neither JPEG, PNG" in run(text).stderr
+
+
+def test_rest_client_says_that_no_server_is_there(files):
+    with socket.socket() as taken:
+        # Bound but not listening, so nobody else answers there either.
+        taken.bind(("localhost", 0))
+        url = f"http://localhost:{taken.getsockname()[1]}/v1/models/ehsod"
+        done = subprocess.run(
+            [sys.executable, EXAMPLES / "rest_client.py", files[0], "--url", url],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"{url}: ") and "refused" in done.stderr
+    assert done.stderr.count("\n") == 1
