@@ -1,12 +1,14 @@
 """Shapes, flags and embedded images of LabelMe."""
 
 import base64
+import io
 import json
 
 import numpy as np
 import pytest
 from malformed import labelme_cases
 from malformed.labelme_cases import SOUND
+from PIL import Image
 
 from ehsod_tf import data
 from ehsod_tf.data import Findings
@@ -141,9 +143,43 @@ def test_an_embedded_image_is_unpacked(read, tmp_path):
         unpack_dir=tmp_path / "out",
     )
     row = image_set.image_names.index("b.png")
-    assert image_set.paths[row] == str(tmp_path / "out" / "b.png")
-    assert (tmp_path / "out" / "b.png").read_bytes() == content
+    (unpacked,) = (tmp_path / "out").iterdir()
+    assert image_set.paths[row] == str(unpacked)
+    assert unpacked.match("b.embedded-*.png") and unpacked.read_bytes() == content
     assert "1 images are embedded and were unpacked to" in notes
+
+
+@pytest.mark.parametrize("place", ["", "out", "images"])
+def test_embedded_images_have_the_same_names_when_read_again(place, tmp_path):
+    """Wherever they are unpacked to; else a part held out would be another one."""
+    pixels = np.zeros([4, 5, 3], np.uint8)
+    for number, folder in enumerate(("one", "two", "one", "two")):
+        content = io.BytesIO()
+        Image.fromarray(pixels + number).save(content, "jpeg")
+        path = tmp_path / folder / f"a{number // 2}.json"
+        path.parent.mkdir(exist_ok=True)
+        fields = {"imagePath": f"a{number // 2}.jpg", "imageHeight": 4, "imageWidth": 5}
+        embedded = {"imageData": base64.b64encode(content.getvalue()).decode()}
+        path.write_text(json.dumps(SOUND | fields | embedded | {"shapes": []}))
+    # An image with a file, which is not left out.
+    (tmp_path / "images").mkdir()
+    Image.fromarray(pixels).save(tmp_path / "images/with_file.jpg")
+    names = {"imagePath": "../images/with_file.jpg", "imageHeight": 4, "imageWidth": 5}
+    cat = {"shapes": [shape("rectangle", [[1, 1], [3, 3]])]}
+    (tmp_path / "two/b.json").write_text(json.dumps(SOUND | names | cat))
+    first, second = (
+        data.read_labelme(
+            tmp_path, tmp_path / place, unannotated="empty", findings=Findings()
+        )
+        for _ in range(2)
+    )
+    assert first.image_names == second.image_names
+    assert first.image_names == [
+        *("one/a0.jpg", "one/a1.jpg", "two/a0.jpg", "two/a1.jpg"),
+        "images/with_file.jpg",
+    ]
+    assert first.paths == second.paths and len(set(first.paths)) == 5
+    np.testing.assert_array_equal(first.image_ids, second.image_ids)
 
 
 def test_other_json_files_are_noted(read):

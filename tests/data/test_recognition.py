@@ -1,5 +1,6 @@
 """Folders as people have them: what is recognised, passed over, and asked."""
 
+import base64
 import functools
 import json
 import shutil
@@ -414,6 +415,29 @@ def test_labelme_and_label_studio(tmp_path):
             {"json_file": "two/tasks.json", "image_dir": "two/media"},
         ),
     ]
+
+
+def test_images_embedded_in_labelmes_files(tmp_path):
+    """A flag says where they are unpacked to; there they are no further images."""
+    add_images(tmp_path, ["0.png"])
+    embedded = base64.b64encode((tmp_path / "0.png").read_bytes()).decode()
+    (tmp_path / "0.png").unlink()
+    fields = {"imagePath": "0.png", "imageHeight": 8, "imageWidth": 8}
+    shape = {"label": "cat", "points": [[1, 1], [4, 4]], "shape_type": "rectangle"}
+    content = fields | {"imageData": embedded, "shapes": [shape]}
+    for place in ("a", "b"):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "0.json").write_text(json.dumps(content))
+    (first,) = plan(tmp_path, images="unpacked").training
+    assert first.arguments["unpack_dir"] == "unpacked"
+    findings = data.Findings()
+    read = export_readers.read_labelme(tmp_path, **first.arguments, findings=findings)
+    assert not findings.problems and len(read.paths) == 2
+    (second,) = plan(tmp_path, images="unpacked").training
+    assert second == first
+    passed_over = data.survey_folder(tmp_path).passed_over
+    assert [len(p) for p in passed_over.values()] == [2]
+    assert "unpack_dir" not in plan(tmp_path).training[0].arguments
 
 
 def test_xml_files_by_part(tmp_path):

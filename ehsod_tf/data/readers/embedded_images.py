@@ -1,22 +1,35 @@
 """Images that lie in an annotation file alone, as text in base 64."""
 
 import base64
+import hashlib
 import io
 import os
+import re
 
 from PIL import Image
 
 from ehsod_tf.data.label_states import name_first
 from ehsod_tf.data.problems import Findings
 
+# The digits are of the bytes, so that no image takes the place of another.
+_UNPACKED = re.compile(r".*\.embedded-[0-9a-f]{8}\.\w+", re.DOTALL)
+
+
+def is_unpacked(name: str) -> bool:
+    """Whether a file is of an embedded image: it belongs to no other annotation."""
+    return _UNPACKED.fullmatch(name) is not None
+
 
 class EmbeddedImages:
-    """Writes embedded images into a folder; without one, each is a problem."""
+    """Writes embedded images into a folder; without one, each is a problem.
+
+    An image that was written by an earlier reading is left alone.
+    """
 
     def __init__(self, folder: str | os.PathLike | None, findings: Findings):
         self._folder = None if folder is None else os.fspath(folder)
         self._findings = findings
-        self._written: list[str] = []
+        self._taken: list[str] = []
 
     def unpack(self, data: object, stem: str, source: str) -> str | None:
         """Returns the path of the image; None, and a problem, if there cannot be one.
@@ -44,19 +57,26 @@ class EmbeddedImages:
             message = "is not an image in base 64; remove it and add the image's file"
             self._findings.add(source, "", "imageData", message)
             return None
-        path = os.path.join(self._folder, f"{stem}.{kind.lower()}")
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        part = f"{path}.part"
-        with open(part, "wb") as file:
-            file.write(content)
-        os.replace(part, path)
-        self._written.append(path)
+        digits = hashlib.sha256(content).hexdigest()[:8]
+        name = f"{stem}.embedded-{digits}.{kind.lower()}"
+        path = os.path.join(self._folder, name)
+        self._taken.append(path)
+        if not os.path.exists(path):
+            _write(path, content)
         return path
 
     def note(self, source: str) -> None:
-        """Notes how many images were written."""
-        if self._written:
+        """Notes how many images are embedded."""
+        if self._taken:
             self._findings.note(
-                f"{source}: {len(self._written)} images are embedded and were unpacked "
-                f"to {self._folder} ({name_first(self._written)})"
+                f"{source}: {len(self._taken)} images are embedded and were unpacked "
+                f"to {self._folder} ({name_first(self._taken)})"
             )
+
+
+def _write(path: str, content: bytes) -> None:
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    part = f"{path}.part"
+    with open(part, "wb") as file:
+        file.write(content)
+    os.replace(part, path)

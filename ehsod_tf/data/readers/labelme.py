@@ -17,7 +17,7 @@ from ehsod_tf.data.readers.annotated_images import (
     assemble_annotated_images,
     note_shapes_left_out,
 )
-from ehsod_tf.data.readers.embedded_images import EmbeddedImages
+from ehsod_tf.data.readers.embedded_images import EmbeddedImages, is_unpacked
 from ehsod_tf.data.readers.image_folder import (
     FileIndex,
     list_files,
@@ -74,7 +74,8 @@ def read_labelme(
 
     Args:
         data_dir: holds the files and the images, at any depth.
-        unpack_dir: takes the images that have no file but are embedded in theirs.
+        unpack_dir: takes the images that have no file but are embedded in theirs, as
+            ``a.embedded-1f3c22aa.png`` for ``a.json``; it may hold other files too.
         class_names: selects and orders the classes. None takes all labels, by name, and
             the flags that are set.
         unlisted: state of the classes that an image without shapes has no flag of,
@@ -93,7 +94,8 @@ def read_labelme(
     """
     label_states.require_reading_choices(unlisted, unannotated)
     data_dir = os.fspath(data_dir)
-    names = list_image_files(data_dir, findings)
+    # What an earlier reading unpacked is no image with a file, then as now.
+    names = [n for n in list_image_files(data_dir, findings) if not is_unpacked(n)]
     index, others = FileIndex(names), Counter()
     unpacked = EmbeddedImages(unpack_dir, findings)
     images = [

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ehsod_tf.data.image_files import IMAGE_EXTENSIONS
+from ehsod_tf.data.readers.embedded_images import is_unpacked
 from ehsod_tf.errors import DataError
 
 HIDDEN = "hidden, or the system's own"
@@ -125,7 +126,7 @@ def _find_place(listing: Listing, name: str) -> list[str] | None:
     """The list that a file belongs to by its name; None for no data."""
     stem, extension = os.path.splitext(name.lower())
     if extension in IMAGE_EXTENSIONS:
-        return listing.images
+        return None if is_unpacked(name) else listing.images
     if stem in _TEXT_NAMES or stem.startswith("readme"):
         return None
     if extension in _DOCUMENTS:
@@ -139,6 +140,8 @@ def _find_place(listing: Listing, name: str) -> list[str] | None:
 
 def _name_kind(name: str) -> str:
     stem, extension = os.path.splitext(name)
+    if is_unpacked(name):
+        return "images that were unpacked from JSON files"
     if extension in _ARCHIVES:
         return "archives"
     if extension in _TEXTS or stem in _TEXT_NAMES or stem.startswith("readme"):

@@ -42,6 +42,8 @@ def settle_images(
     survey: Survey, source: FolderSource, place: str | None
 ) -> FolderSource:
     """Fills in the folder of a source's images; a question if several fit."""
+    if place is not None and "unpack_dir" in source.takes:
+        return source._replace(arguments=source.arguments | {"unpack_dir": place})
     if "image_dir" not in source.takes:
         return source
     if place is None and len(source.image_dirs) != 1:

@@ -71,7 +71,7 @@ def describe_labelme(paths: Sequence[str], index: ImageIndex) -> list[FolderSour
             gives=(BOXES, LABELS),
             role=role,
             image_dirs=(folder,),
-            takes=("unannotated", "unlisted"),
+            takes=("unpack_dir", "unannotated", "unlisted"),
         )
         for folder, role in _join_folders(folders, index)
     ]
