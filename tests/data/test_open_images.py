@@ -106,6 +106,44 @@ def test_classes_are_chosen_and_codes_are_names_without_a_table(folder):
     assert found.image_names == ["a.png", "sub/b.png"]
 
 
+def test_images_of_which_nothing_is_known_are_noted(folder):
+    """They have rows, but of classes that were not chosen, or of a machine."""
+    findings = data.Findings()
+    found = read(folder, findings, hierarchy=False, class_names=("Cat",))
+    assert found.image_names == ["a.png"]
+    (note,) = (note for note in findings.notes if "unknown, left out" in note)
+    assert "2 images whose labels are all unknown, left out (first: sub/b.png" in note
+    assert findings.unannotated == {str(folder / "images"): 1}
+
+
+def test_rows_of_other_images_may_be_malformed(folder):
+    text = BOXES + "elsewhere,xclick\nfurther,xclick,/m/4,1,0,0,0\n"
+    (folder / "boxes.csv").write_text(text)
+    findings = data.Findings()
+    assert len(read(folder, findings).paths) == 3
+    assert not findings.problems
+    assert findings.unannotated == {str(folder / "images"): 1}
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        # The image is named by its column, wherever that is.
+        ("1,/m/1,b", "line 3: 3 cells, but 4 columns"),
+        ("1", "line 3: 1 cells, but 4 columns"),
+        ("1,/m/1,,x", "line 3, ImageID: is empty"),
+    ],
+)
+def test_a_malformed_row_is_of_the_image_in_its_column(folder, row, problem):
+    header = "Confidence,LabelName,ImageID,Source"
+    (folder / "labels.csv").write_text(f"{header}\n1,/m/4,c,x\n{row}\n")
+    findings = data.Findings()
+    found = read(folder, findings)
+    assert ("sub/b.png" in found.image_names) == ("b" not in row)
+    assert [problem in str(found) for found in findings.problems] == [True]
+    assert findings.unannotated == {str(folder / "images"): 1}
+
+
 def test_a_class_that_is_absent_and_there_is_a_contradiction(folder):
     for line, what in (
         ("a,verification,/m/1,0\n", "'Animal' is verified absent, but it or a kind"),

@@ -108,7 +108,8 @@ def read_open_images(
     classes = _choose_classes(boxes, labels, names, class_names, source, findings)
     below = read_hierarchy(hierarchy_json) if hierarchy_json else {}
     image_ids = sorted({row.image_id for row in (*boxes, *labels)} - faulty)
-    _note_images(len(name_of_id), len(image_ids) + len(faulty), image_dir, findings)
+    num_listed = len(image_ids) + len(faulty & name_of_id.keys())
+    findings.count_unannotated(image_dir, len(name_of_id) - num_listed)
     images = _add_sizes(image_ids, name_of_id, image_dir, findings)
     image_set = _assemble(images, boxes, labels, classes, below, source, findings)
     label_states.require_annotated_images(len(image_set.paths), source, findings)
@@ -180,10 +181,6 @@ def _choose_classes(
     return _Classes(tuple(class_names), codes, known)
 
 
-def _note_images(num_files: int, num_listed: int, folder: str, findings: Findings):
-    findings.count_unannotated(folder, num_files - num_listed)
-
-
 def _add_sizes(
     image_ids: Sequence[str],
     name_of_id: Mapping[str, str],
@@ -244,6 +241,12 @@ def _assemble(
         class_states=combine_states(states, is_boxed),
     )
     is_known = is_boxed.any(axis=1) | (states != UNKNOWN).any(axis=1)
+    unknown = [images[row].name for row in np.flatnonzero(is_sound & ~is_known)]
+    if unknown:
+        findings.note(
+            f"{source}: {len(unknown)} images {label_states.NO_KNOWN_LABEL}, left out "
+            f"({label_states.name_first(unknown)})"
+        )
     return select_images(image_set, is_sound & is_known)
 
 

@@ -76,39 +76,42 @@ def read_boxes(
     Raises:
         DataError: the file cannot be read, is no such table, or breaks off.
     """
-    for line, row in _read_rows(path, BOX_COLUMNS):
-        if isinstance(row, Spoiled) or row["ImageID"] in image_ids:
-            yield row if isinstance(row, Spoiled) else _read_box(line, row, codes)
+    for line, row in _read_rows(path, BOX_COLUMNS, image_ids):
+        yield row if isinstance(row, Spoiled) else _read_box(line, row, codes)
 
 
 def read_labels(
     path: str, image_ids: Collection[str], codes: Collection[str] | None
 ) -> Iterator[LabelRow | Spoiled]:
     """Reads the rows of a table of labels; see `read_boxes`."""
-    for line, row in _read_rows(path, LABEL_COLUMNS):
-        if isinstance(row, Spoiled) or row["ImageID"] in image_ids:
-            yield row if isinstance(row, Spoiled) else _read_label(line, row, codes)
+    for line, row in _read_rows(path, LABEL_COLUMNS, image_ids):
+        yield row if isinstance(row, Spoiled) else _read_label(line, row, codes)
 
 
 def _read_rows(
-    path: str, required: Collection[str]
+    path: str, required: Collection[str], image_ids: Collection[str]
 ) -> Iterator[tuple[int, Mapping[str, str] | Spoiled]]:
+    """Yields the lines and rows of these images, and of those that name none."""
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
             header = [cell.strip() for cell in next(reader, [])]
             _check_header(path, header, required)
+            place = header.index("ImageID")
             for cells in reader:
-                if len(cells) == len(header):
-                    yield reader.line_num, dict(zip(header, cells, strict=True))
-                elif cells:
+                line = reader.line_num
+                image_id = cells[place] if place < len(cells) else ""
+                # A row that names no image may be of one of these.
+                if not cells or (image_id and image_id not in image_ids):
+                    continue
+                if len(cells) != len(header):
                     message = f"{len(cells)} cells, but {len(header)} columns"
-                    yield (
-                        reader.line_num,
-                        Spoiled(
-                            reader.line_num, cells[0], "", f"{message}; correct it"
-                        ),
-                    )
+                    yield line, Spoiled(line, image_id, "", f"{message}; correct it")
+                elif not image_id:
+                    message = "is empty; name an image, or remove the row"
+                    yield line, Spoiled(line, "", "ImageID", message)
+                else:
+                    yield line, dict(zip(header, cells, strict=True))
     except UnicodeDecodeError:
         require_utf8(path)
         raise
