@@ -110,6 +110,10 @@ def test_choices_of_a_region_say_nothing_of_the_image(read):
     image_set, _ = read([make_region(), of_region])
     assert image_set.class_names == ("cat",)
     assert len(list_boxes(image_set)) == 1
+    of_brush = {"format": "rle", "rle": [1, 2], "choices": ["blurred"]}
+    of_brush = make_region(type="choices", id="r2", value=of_brush)
+    image_set, _ = read([make_region(), of_brush])
+    assert image_set.class_names == ("cat",)
 
 
 def test_of_several_annotations_one_is_taken_and_said(read):
@@ -149,13 +153,32 @@ def test_a_task_that_was_submitted_without_a_region_shows_nothing(read):
     assert "1 tasks were submitted without a region; they are taken to show no" in notes
 
 
+BRUSH = make_region(type="brushlabels", id="r2")
+BRUSH["value"] = {"format": "rle", "rle": [1, 2], "brushlabels": ["cat"]}
+POINT = make_region(type="keypointlabels", id="r3")
+POINT["value"] = {"x": 1, "y": 2, "width": 3, "keypointlabels": ["cat"]}
+
+
+@pytest.mark.parametrize("mark", [BRUSH, POINT])
+def test_where_nothing_but_a_mark_is_drawn_nothing_is_known(mark, read):
+    image_set, notes = read([mark])
+    assert image_set.image_names == ["a.png", "c.png"]
+    assert "1 without any annotation, left out (first: b.png)" in notes
+    assert "submitted" not in notes
+    image_set, _ = read([mark, CHOICE])
+    assert image_set.image_labels[1].tolist() == [ABSENT, PRESENT]
+
+
+def test_a_remark_about_the_image_is_no_mark(read):
+    remark = {"id": "t", "type": "textarea", "value": {"text": ["all is quiet"]}}
+    image_set, notes = read([remark])
+    assert image_set.has_boxes.all() and len(image_set.paths) == 3
+    assert "1 tasks were submitted without a region" in notes
+
+
 def test_what_encloses_no_object_is_counted(read):
-    brush = make_region(type="brushlabels", id="r2")
-    brush["value"] = {"format": "rle", "rle": [1, 2], "brushlabels": ["cat"]}
-    point = make_region(type="keypointlabels", id="r3")
-    point["value"] = {"x": 1, "y": 2, "width": 3, "keypointlabels": ["cat"]}
     relation = {"type": "relation", "from_id": "r1", "to_id": "r2"}
-    image_set, notes = read([make_region(), brush, point, relation])
+    image_set, notes = read([make_region(), BRUSH, POINT, relation])
     assert len(list_boxes(image_set)) == 1
     assert (
         "1 of type 'brushlabels', 1 of type 'keypointlabels', 1 of type 'relation'"

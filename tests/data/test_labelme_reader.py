@@ -76,6 +76,18 @@ def test_what_encloses_no_object_is_counted(read):
     assert "left out: 1 of type 'linestrip', 2 of type 'point'" in notes
 
 
+def test_where_nothing_but_a_point_is_drawn_nothing_is_known(read):
+    points = [shape("point", [[1, 2]])]
+    image_set, notes = read(points)
+    assert image_set.image_names == ["a.png", "c.png"]
+    assert "1 without any annotation, left out (first: b.png)" in notes
+    image_set, _ = read(points, unannotated="empty")
+    assert image_set.has_boxes.all() and len(image_set.paths) == 3
+    image_set, _ = read(points, flags={"dog": True})
+    assert image_set.image_labels[1].tolist() == [ABSENT, PRESENT]
+    assert not image_set.has_boxes[1]
+
+
 def test_shapes_of_a_group_are_one_object(read):
     parts = [
         shape("polygon", [[1, 1], [4, 1], [4, 5]], group_id=1),

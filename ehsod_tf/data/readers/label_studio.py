@@ -70,9 +70,9 @@ def read_label_studio(
             by name.
         unlisted: state of the classes that a task without regions does not choose,
             "absent" or "unknown".
-        unannotated: what a task is that nobody has annotated: "leave_out" or "empty".
-            A task that was submitted without a region or choice shows nothing, if other
-            tasks have regions.
+        unannotated: what a task is that nobody has annotated, or with brushes and key
+            points alone: "leave_out" or "empty". A task that was submitted without a
+            region or choice shows nothing, if other tasks have regions.
         findings: takes the problems and notes; None raises and warns instead.
 
     Returns:
@@ -173,7 +173,7 @@ def _date(annotation: dict) -> str:
 
 def _describe(task: _Task, image_dir: str, boxing: bool) -> AnnotatedImage:
     results = task.results or Results((0, 0), [], [], Counter())
-    is_submitted = task.results is not None and not results.choices and boxing
+    is_submitted = boxing and _is_bare(task)
     return AnnotatedImage(
         f"{task.record} ({task.name})",
         task.name,
@@ -184,6 +184,12 @@ def _describe(task: _Task, image_dir: str, boxing: bool) -> AnnotatedImage:
         is_boxed=bool(results.objects) or is_submitted,
         is_sound=task.is_sound,
     )
+
+
+def _is_bare(task: _Task) -> bool:
+    """Whether somebody submitted the task and neither marked nor chose anything."""
+    found = task.results
+    return found is not None and not (found.objects or found.choices or found.has_marks)
 
 
 def _note_choices(
@@ -211,8 +217,8 @@ def _note_oddities(
     for task in tasks:
         if task.results:
             others.update(task.results.others)
-            if boxing and not task.results.objects and not task.results.choices:
-                empty.append(task.record)
+        if boxing and _is_bare(task):
+            empty.append(task.record)
     note_shapes_left_out(others, path, findings)
     if empty:
         findings.note(

@@ -14,6 +14,9 @@ from ehsod_tf.data.readers.json_files import to_number, to_points, to_size
 # comes back as it was.
 _DECIMALS = 6
 
+# Fields of a value that say where a region is, also one that encloses nothing.
+_PLACES = ("x", "points", "rle", "vertices")
+
 # Fields of a value that hold the classes of a region.
 _LABEL_FIELDS = (
     "rectanglelabels",
@@ -37,12 +40,14 @@ class Results(NamedTuple):
         objects: the regions.
         choices: of the whole image.
         others: numbers of results that enclose no object, by type.
+        has_marks: some of these mark something, as a brush or a key point does.
     """
 
     size: tuple[int, int]
     objects: list[NamedBox]
     choices: list[str]
     others: Counter[str]
+    has_marks: bool = False
 
 
 def read_results(results: list, size: tuple[int, int] | None = None) -> Results:
@@ -90,6 +95,8 @@ def read_results(results: list, size: tuple[int, int] | None = None) -> Results:
         key = _name_region(result, number)
         if box is None or key in seen:
             found.others[str(result.get("type", "unknown"))[:40]] += box is None
+            is_mark = box is None and (_has_place(value) or bool(labels_of_region[key]))
+            found = found._replace(has_marks=found.has_marks or is_mark)
             continue
         seen.add(key)
         if not labels_of_region[key]:
@@ -109,7 +116,7 @@ def _name_region(result: dict, number: int) -> object:
 
 
 def _has_place(value: dict) -> bool:
-    return "x" in value or "points" in value
+    return any(name in value for name in _PLACES)
 
 
 def _is_hull(value: dict) -> bool:

@@ -49,11 +49,13 @@ class _Content(NamedTuple):
         objects: its shapes.
         labels: its flags that are set.
         size: (height, width), 0 where it does not say.
+        has_shapes: also if they enclose no object.
     """
 
     objects: list[NamedBox]
     labels: list[str]
     size: tuple[int, int]
+    has_shapes: bool
 
 
 @collects_or_raises
@@ -80,8 +82,9 @@ def read_labelme(
             the flags that are set.
         unlisted: state of the classes that an image without shapes has no flag of,
             "absent" or "unknown".
-        unannotated: what an image is that has no JSON file: "leave_out" or "empty". One
-            whose file holds neither shape nor flag shows nothing.
+        unannotated: what an image is that has no JSON file, or one with points and
+            lines alone: "leave_out" or "empty". One whose file holds neither shape nor
+            flag shows nothing.
         findings: takes the problems and notes; None raises and warns instead.
 
     Returns:
@@ -163,7 +166,7 @@ def _read_image(
     findings: Findings,
 ) -> AnnotatedImage:
     path = os.path.join(data_dir, file.name)
-    found = _Content([], [], (0, 0))
+    found = _Content([], [], (0, 0), False)
     name = _find_image(file, index)
     is_sound = file.content is not None
     if is_sound:
@@ -188,7 +191,8 @@ def _read_image(
         found.size,
         found.objects,
         found.labels,
-        is_boxed=bool(found.objects) or not found.labels,
+        # Where there are points alone, something is seen, but not where it ends.
+        is_boxed=bool(found.objects) or not (found.labels or found.has_shapes),
         is_sound=is_sound,
     )
 
@@ -207,7 +211,8 @@ def _read_content(content: dict, others: Counter[str]) -> "_Content":
         fields = (content.get("imageHeight"), content.get("imageWidth"))
         message = f"{shorten(fields)} are not whole numbers of pixels; correct them"
         raise ShapeError("", "imageHeight", message)
-    return _Content(read_shapes(shapes, others), _read_flags(content), size)
+    objects, labels = read_shapes(shapes, others), _read_flags(content)
+    return _Content(objects, labels, size, bool(shapes))
 
 
 def _read_flags(content: dict) -> list[str]:
