@@ -52,6 +52,7 @@ def assert_same(found, expected):
         "train: [images/train, images/train/more]\n",
         "train: ['images/train/*.jpg', 'images/train/*.JPG', images/train/e.png, "
         "images/train/more]\n",
+        "train: ['images/**/*.jpg', '**/*.JPG', 'images/**/*.png']\n",
         "train: images/tra*\n",
         "train: ../images/train\n",
         "train: ../../images/train\n",
@@ -74,6 +75,15 @@ def test_ways_to_say_where_the_images_are(text, yolo):
     assert_same(found, yolo.expected)
     is_moved = any(word in text for word in ("..", "home", "C:", "/nowhere", "there"))
     assert ("not there as" in notes) == is_moved
+
+
+def test_a_bracket_in_the_name_of_the_folder_is_no_pattern(tmp_path):
+    folder = tmp_path / "mine [1]" / "two"
+    export_forms.write_yolo(folder)
+    for entry in ("images/**/*.jpg", f"{folder}/images/train/*.jpg", "../t*/images"):
+        (folder / "data.yaml").write_text(f"train: {entry}\n{NAMES}")
+        found = data.read_yolo(folder, findings=Findings())
+        assert f"{folder}/images/train/a.jpg" in found.paths
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,8 @@ def list_images(
     Args:
         description: of the data set.
         subset: its name, for messages.
-        entries: folders, text files with an image a line, images and patterns of these.
+        entries: folders, text files with an image a line, images and patterns of these,
+            in which ``**`` stands for folders at any depth.
         findings: takes the problems of the lines of lists, and notes.
 
     Raises:
@@ -52,7 +53,7 @@ def _find_entry(
 ) -> list[str]:
     candidates = list(guess_places(entry, description.roots))
     for path in candidates:
-        found = [path] if os.path.exists(path) else sorted(glob.glob(path))
+        found = [path] if os.path.exists(path) else _match(path, description.roots)
         if not found:
             continue
         if path != candidates[0]:
@@ -65,6 +66,14 @@ def _find_entry(
         f"{description.path}, {subset}: {entry!r} is neither below "
         f"{' nor below '.join(description.roots)}; correct the entry or 'path'"
     )
+
+
+def _match(pattern: str, roots: Sequence[str]) -> list[str]:
+    """Returns what fits a pattern, whose ``**`` stands for folders at any depth."""
+    # The folder of the data set may have a bracket in its name, which is no pattern.
+    known = max((os.path.commonpath([pattern, root]) for root in roots), key=len)
+    pattern = glob.escape(known) + pattern[len(known) :]
+    return sorted(glob.glob(pattern, recursive=True))
 
 
 def guess_places(entry: str, roots: Sequence[str]) -> Iterator[str]:
