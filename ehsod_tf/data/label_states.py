@@ -6,9 +6,21 @@ import numpy as np
 
 from ehsod_tf.data.problems import Findings
 from ehsod_tf.errors import DataError, require_choice
-from ehsod_tf.structures import ABSENT, BOXED_OFFSET, PARTLY_BOXED, PRESENT, UNKNOWN
+from ehsod_tf.structures import (
+    ABSENT,
+    BOXED,
+    BOXED_ABSENT,
+    BOXED_OFFSET,
+    BOXED_UNCERTAIN,
+    PARTLY_BOXED,
+    PRESENT,
+    UNKNOWN,
+)
 
 UNLISTED_STATES = {"absent": ABSENT, "unknown": UNKNOWN}
+
+# What a state is if the boxes of its class need not be all that there are.
+_IN_PART = {BOXED: PARTLY_BOXED, BOXED_ABSENT: UNKNOWN, BOXED_UNCERTAIN: UNKNOWN}
 
 _NAMED_IMAGES = 3
 
@@ -77,6 +89,14 @@ def derive_class_states(
     of_rest = np.where(is_boxed, PARTLY_BOXED, labels)
     states = np.where(is_complete, labels + BOXED_OFFSET, of_rest)
     return states.astype(np.int8), contradicted
+
+
+def take_in_part(states: np.ndarray) -> np.ndarray:
+    """Returns class states, of any shape, if boxes need not be all that there are."""
+    in_part = states.copy()
+    for state, instead in _IN_PART.items():
+        in_part[states == state] = instead
+    return in_part
 
 
 def describe_contradiction(

@@ -99,6 +99,9 @@ def test_what_was_searched_for_is_known(write, tmp_path):
         ({"coco_url": "../../x"}, "file_name", "leads out of the image folder"),
         ({"height": "20"}, "height", "'20' is not a positive integer"),
         ({"id": 0}, "id", "another image has this id"),
+        ({"id": [1]}, "id", "[1] is not an integer"),
+        ({"id": True}, "id", "True is not an integer"),
+        ({"id": [1], "neg_category_ids": 3}, "neg_category_ids", "3 is not a list"),
     ],
 )
 def test_malformed_records_are_named(write, tmp_path, fields, field, says):
@@ -111,6 +114,29 @@ def test_malformed_records_are_named(write, tmp_path, fields, field, says):
     assert says in problem.message
     with pytest.raises(DataError, match=str(path)):
         data.read_lvis(path, tmp_path)
+
+
+@pytest.mark.parametrize("number", [None, [2], "2", True])
+def test_categories_without_an_id_are_named(write, tmp_path, number):
+    path = write()
+    content = json.loads(path.read_text())
+    content["categories"][1]["id"] = number
+    if number is None:
+        del content["categories"][1]["id"]
+    path.write_text(json.dumps(content))
+    findings = data.Findings()
+    says = r"categories\[1\], id: .* is not an integer"
+    with pytest.raises(DataError, match=says):
+        data.read_lvis(path, tmp_path, findings=findings)
+
+
+def test_of_a_crowd_that_was_not_searched_to_the_end_nothing_is_known(write, tmp_path):
+    path = write()
+    content = json.loads(path.read_text())
+    content["annotations"][1]["iscrowd"] = 1
+    path.write_text(json.dumps(content))
+    found = data.read_lvis(path, tmp_path, findings=data.Findings())
+    assert found.class_states[0].tolist() == [BOXED, UNKNOWN, ABSENT]
 
 
 def make_set(folder, states, objects):

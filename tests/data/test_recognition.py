@@ -598,6 +598,7 @@ def test_a_source_without_classes_has_those_of_the_others(points, tmp_path):
 def test_roles_and_common_folders():
     assert find_role("annotations/instances_val2017.json") == "validation"
     assert find_role("train/boxes.json") == "training"
+    assert find_role("minival") == "validation"
     assert find_role("train_val/boxes.json") == ""
     assert find_role("restraint/attest.json") == ""
     assert find_common_folder(["a/b/x.jpg", "a/c/x.jpg"]) == "a/"

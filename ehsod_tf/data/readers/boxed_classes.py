@@ -7,17 +7,7 @@ from ehsod_tf.data.columns import select_images
 from ehsod_tf.data.problems import Findings, collects_or_raises
 from ehsod_tf.data.spelling import suggest
 from ehsod_tf.errors import ConfigError
-from ehsod_tf.structures import (
-    BOXED,
-    BOXED_ABSENT,
-    BOXED_UNCERTAIN,
-    PARTLY_BOXED,
-    UNKNOWN,
-    ImageSet,
-)
-
-# What a state is if the boxes of its class need not be all that there are.
-_IN_PART = {BOXED: PARTLY_BOXED, BOXED_ABSENT: UNKNOWN, BOXED_UNCERTAIN: UNKNOWN}
+from ehsod_tf.structures import UNKNOWN, ImageSet
 
 
 @collects_or_raises
@@ -48,9 +38,8 @@ def restrict_boxes(
     if boxed == "all":
         return image_set
     is_open = _find_open_classes(image_set.class_names, boxed, source)
-    states = image_set.class_states.copy()
-    for state, in_part in _IN_PART.items():
-        states[(image_set.class_states == state) & is_open] = in_part
+    states = image_set.class_states
+    states = np.where(is_open, label_states.take_in_part(states), states)
     is_known = (states != UNKNOWN).any(axis=1)
     if not is_known.all():
         names = [image_set.image_names[row] for row in np.flatnonzero(~is_known)]

@@ -7,17 +7,11 @@ from reprlib import repr as shorten
 import numpy as np
 
 from ehsod_tf.data.columns import select_images
+from ehsod_tf.data.label_states import take_in_part
 from ehsod_tf.data.problems import Findings, collects_or_raises
 from ehsod_tf.data.readers.coco import build_image_set
 from ehsod_tf.data.readers.coco_json import LVIS_LISTS, load_coco_json
-from ehsod_tf.structures import (
-    ABSENT,
-    BOXED,
-    BOXED_ABSENT,
-    PARTLY_BOXED,
-    UNKNOWN,
-    ImageSet,
-)
+from ehsod_tf.structures import ABSENT, BOXED_ABSENT, UNKNOWN, ImageSet
 
 _ABSENT_LIST, _PARTLY_LIST = LVIS_LISTS
 
@@ -48,11 +42,7 @@ def read_lvis(
     """
     path = os.fspath(annotation_file)
     content = load_coco_json(path)
-    id_of_name = {
-        category["name"].strip(): category["id"]
-        for category in content["categories"]
-        if isinstance(category, dict) and isinstance(category.get("name"), str)
-    }
+    id_of_name = _list_categories(content["categories"])
     known_ids = set(id_of_name.values())
     lists, faulty = _take_lists(content["images"], known_ids, path, findings)
     image_set = build_image_set(
@@ -64,19 +54,32 @@ def read_lvis(
         if name in id_of_name
     }
     image_set, contradicted = _mark_states(image_set, lists, classes, path, findings)
-    kept = ~np.isin(image_set.image_ids, list(faulty)) & ~contradicted
+    is_faulty = [image_id in faulty for image_id in image_set.image_ids.tolist()]
+    kept = ~np.array(is_faulty, bool) & ~contradicted
     known = (image_set.class_states != UNKNOWN).any(axis=1)
     findings.count_unannotated(path, int((kept & ~known).sum()))
     return select_images(image_set, kept & known)
 
 
+def _list_categories(records: list) -> dict[str, int]:
+    """Returns the ids of the sound records by name; `build_image_set` names others."""
+    return {
+        record["name"].strip(): record["id"]
+        for record in records
+        if isinstance(record, dict)
+        and isinstance(record.get("name"), str)
+        and type(record.get("id")) is int
+    }
+
+
 def _take_lists(
     images: list, category_ids: set[int], path: str, findings: Findings
-) -> tuple[dict[int, tuple[list[int], list[int]]], set[int]]:
+) -> tuple[dict[int | None, tuple[list[int], list[int]]], set[int | None]]:
     """Takes the two lists out of the records, and gives these file names.
 
     Returns:
-        The lists by image id, and the ids of images with a list that is malformed.
+        The lists by image id, None of records without one, and the ids of images with a
+        list that is malformed.
     """
     lists, faulty = {}, set()
     for record in images:
@@ -85,6 +88,8 @@ def _take_lists(
         if "file_name" not in record and isinstance(record.get("coco_url"), str):
             record["file_name"] = "/".join(record["coco_url"].split("/")[-2:])
         image_id = record.get("id")
+        # What is no id at all is a problem of its own; True equals 1, and so does 1.0.
+        image_id = image_id if type(image_id) is int else None
         found = []
         for field in LVIS_LISTS:
             value = record.pop(field, [])
@@ -92,9 +97,9 @@ def _take_lists(
             if fault := _find_fault(value, category_ids):
                 findings.add(path, f"image {shorten(image_id)}", field, fault)
                 faulty.add(image_id)
-        if image_id not in faulty and type(image_id) is int:
+        if image_id not in faulty:
             lists[image_id] = tuple(found)
-    return lists, {image_id for image_id in faulty if type(image_id) is int}
+    return lists, faulty
 
 
 def _find_fault(value: object, category_ids: set[int]) -> str | None:
@@ -108,7 +113,7 @@ def _find_fault(value: object, category_ids: set[int]) -> str | None:
 
 def _mark_states(
     image_set: ImageSet,
-    lists: Mapping[int, tuple[list[int], list[int]]],
+    lists: Mapping[int | None, tuple[list[int], list[int]]],
     classes: Mapping[int, int],
     path: str,
     findings: Findings,
@@ -132,6 +137,6 @@ def _mark_states(
             message = f"{name!r} is listed as absent and has a box; correct one of them"
             findings.add(path, f"image {image_id}", _ABSENT_LIST, message)
             contradicted[row] = True
+        states[row, partly] = take_in_part(boxed[row, partly])
         states[row, absent] = ABSENT
-        states[row, [k for k in partly if boxed[row, k] == BOXED]] = PARTLY_BOXED
     return image_set._replace(class_states=states), contradicted

@@ -15,6 +15,7 @@ _ROLE_OF_WORD = {
     "valid": VALIDATION,
     "validation": VALIDATION,
     "dev": VALIDATION,
+    "minival": VALIDATION,
     "test": TEST,
     "testing": TEST,
 }
