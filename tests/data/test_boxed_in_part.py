@@ -23,6 +23,11 @@ from ehsod_tf.data import (
     write_tfrecords,
 )
 from ehsod_tf.data.readers.boxed_classes import restrict_boxes
+from ehsod_tf.data.readers.coco_images import (
+    Categories,
+    read_ignored_boxes,
+    read_images,
+)
 from ehsod_tf.data.resizing import Resizing
 from ehsod_tf.errors import ConfigError, DataError
 from ehsod_tf.structures import (
@@ -172,6 +177,17 @@ def test_malformed_regions_are_named(read, boxes):
     [problem] = findings.problems
     assert problem[1:3] == ("image 3", "ignored_boxes")
     assert "is not a list of boxes [x, y, width, height]" in problem.message
+
+
+@pytest.mark.parametrize("number", [True, 1.0, [1], None])
+def test_regions_of_a_record_without_an_id_go_to_no_image(number):
+    sound = {"id": 1, "file_name": "a.png", "height": 9, "width": 9}
+    categories = Categories(("cat",), (1,), {1: 0}, {"cat": 1})
+    table = read_images([sound], "boxes.json", categories, Findings())
+    findings = Findings()
+    region = {"id": number, "ignored_boxes": [[1, 2, 3, 4]]}
+    found = read_ignored_boxes([sound, region], "boxes.json", table, findings)
+    assert not len(found.boxes) and table.sound.all()
 
 
 def test_what_is_known_is_counted(partial_set):

@@ -188,8 +188,8 @@ BARE_CMYK = remove_adobe_marker(encode(RGB.convert("CMYK"), "JPEG"))
         (encode(RGB, "PPM"), "format", "PPM is not read"),
     ],
     ids=(
-        "palette_bmp 1_bit_bmp 16_bit_bmp rle_bmp os2_bmp long_bmp short_bmp "
-        "alpha_webp animated_webp bare_cmyk tiff ppm"
+        "palette_bmp 1_bit_bmp 16_bit_bmp rle_bmp os2_bmp long_bmp "
+        "short_bmp alpha_webp animated_webp bare_cmyk tiff ppm"
     ).split(),
 )
 def test_what_would_be_decoded_wrongly_is_named(check, read, content, field, words):
@@ -197,6 +197,13 @@ def test_what_would_be_decoded_wrongly_is_named(check, read, content, field, wor
     assert found.field == field
     assert words in found.fault
     assert not decodes_like_pillow(content, read)
+
+
+def test_a_bmp_shorter_than_the_header_of_windows(tmp_path):
+    path = tmp_path / "a.bmp"
+    path.write_bytes(encode_os2_bmp((1, 1), bytes(4)))
+    (found,) = check_image_files([str(path)], np.array([[1, 1]]))
+    assert found.field == "mode" and "BMP is read as plain" in found.fault
 
 
 def decodes_like_pillow(content, read):

@@ -202,6 +202,8 @@ def test_selecting_images_keeps_the_mark(attach):
         (entry(11, 3, 0.5, (1, 2, 3, float("nan"))), "bbox", "not four finite"),
         (entry(11, 3, 0.5, (1, 2, 3, 1e300)), "bbox", "not four finite numbers"),
         (entry(11, 3, 0.5, (1, 2, -3, 4)), "bbox", "negative width or height"),
+        (entry(11, 3, 0.5, (1, 2, 3, 10**400)), "bbox", "not four finite numbers"),
+        (entry(11, 3, 10**400), "score", "is not from 0 to 1"),
         (entry(11, 3, 1.5), "score", "1.5 is not from 0 to 1"),
         (entry(11, 3, None), "score", "None is not from 0 to 1"),
         (entry(11, 3, float("inf")), "score", "inf is not from 0 to 1"),

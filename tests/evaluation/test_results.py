@@ -137,6 +137,8 @@ GOOD = {"image_id": 3, "category_id": 5, "bbox": [1, 2, 3, 4], "score": 0.5}
         ({"bbox": [1, 2, "3", 4]}, "bbox"),
         ({"bbox": None}, "bbox None"),
         ({"score": float("inf")}, "score inf"),
+        ({"score": 10**400}, "score 1000"),
+        ({"bbox": [1, 2, 10**400, 4]}, "bbox"),
         ({"score": None}, "score None"),
         ({"score": True}, "score True"),
     ],

@@ -217,6 +217,8 @@ def _is_usual_jpeg(file: BinaryIO) -> bool:
 
 def _check_bmp(header: Header, head: bytes, file_size: int) -> None:
     """Refuses what tf.io.decode_image fails at, and palettes, which it passes over."""
+    # An OS/2 file may be shorter than the header that Windows writes.
+    head = head.ljust(34, b"\0")
     offset, header_size = struct.unpack_from("<II", head, 10)
     bits, compression = struct.unpack_from("<HI", head, 28)
     usual_masks = struct.pack("<III", 0xFF0000, 0xFF00, 0xFF)

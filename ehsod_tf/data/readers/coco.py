@@ -89,7 +89,7 @@ def build_image_set(
     _fill_missing_sizes(images, image_dir, path, findings)
     records = content.pop("annotations")
     boxes, annotated = read_boxes(records, path, images, categories, findings)
-    groups = {category.get("supercategory") for category in content["categories"]}
+    groups = [category.get("supercategory") for category in content["categories"]]
     _note_group_names(categories, groups, boxes, images, path, findings)
     image_set = supervise(
         images,
@@ -159,7 +159,7 @@ def _fill_missing_sizes(
 
 def _note_group_names(
     categories: Categories,
-    groups: set,
+    groups: list,
     boxes: BoxColumns,
     images: ImageTable,
     path: str,

@@ -78,7 +78,9 @@ def read_ignored_boxes(
     for record in records:
         if not isinstance(record, dict) or "ignored_boxes" not in record:
             continue
-        row = row_of_id.get(record.get("id"))
+        image_id = record.get("id")
+        # True would find image 1, and so would 1.0.
+        row = row_of_id.get(image_id) if type(image_id) is int else None
         if row is None or not images.sound[row]:
             continue
         boxes = record["ignored_boxes"]

@@ -9,11 +9,9 @@ import numpy as np
 
 from ehsod_tf.data.problems import Findings
 from ehsod_tf.data.readers.coco_json import describe_bad_box
+from ehsod_tf.data.readers.json_files import to_number
 from ehsod_tf.data.text_files import read_text
 from ehsod_tf.errors import DataError
-
-# More pixels than any image has.
-_LIMIT = 2.0**31
 
 
 class ScoredBoxes(NamedTuple):
@@ -86,20 +84,13 @@ def _find_fault(record: object) -> tuple[str, str] | None:
         elif type(record.get(number)) is not int:
             return number, f"{shorten(record.get(number))} is no id; correct it"
     box = record.get("bbox")
-    is_box = isinstance(box, list) and len(box) == 4 and all(map(_is_pixel, box))
-    if not is_box:
+    sides = list(map(to_number, box)) if isinstance(box, list) else []
+    if len(sides) != 4 or any(map(math.isnan, sides)):
         return "bbox", describe_bad_box(box)
-    if min(box[2:]) < 0:
+    if min(sides[2:]) < 0:
         return "bbox", f"{box} has a negative width or height; correct or remove it"
     score = record.get("score")
-    if not _is_number(score) or not 0 <= score <= 1:
+    # Written so that a NaN fails too.
+    if not 0 <= to_number(score) <= 1:
         return "score", f"{shorten(score)} is not from 0 to 1; correct it"
     return None
-
-
-def _is_number(value: object) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
-
-
-def _is_pixel(value: object) -> bool:
-    return _is_number(value) and abs(value) < _LIMIT

@@ -104,6 +104,11 @@ COCO = [
     ),
     coco("a category with blanks around it", rename_category, None),
     coco(
+        "a supercategory that is a list",
+        lambda content: content["categories"][0].update(supercategory=["pets"]),
+        None,
+    ),
+    coco(
         "a class that the file lacks",
         lambda content: None,
         "has no class called ring",
