@@ -42,7 +42,8 @@ from ehsod_tf.data.readers.label_studio_predictions import read_predictions
 from ehsod_tf.data.readers.labelme import read_labelme
 from ehsod_tf.data.readers.lvis import read_lvis
 from ehsod_tf.data.readers.machine_boxes import read_machine_boxes
-from ehsod_tf.data.readers.merging import merge_image_sets, read_mixture
+from ehsod_tf.data.readers.merging import merge_image_sets
+from ehsod_tf.data.readers.mixture import read_mixture
 from ehsod_tf.data.readers.open_images import read_open_images
 from ehsod_tf.data.readers.roboflow import read_roboflow
 from ehsod_tf.data.readers.voc import VOC_CLASSES, read_voc

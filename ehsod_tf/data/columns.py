@@ -222,15 +222,19 @@ def leave_out_machine_boxes(image_set: ImageSet) -> ImageSet:
 
 
 def align_classes(
-    image_set: ImageSet, class_names: Sequence[str], category_ids: Sequence[int]
+    image_set: ImageSet,
+    class_names: Sequence[str],
+    category_ids: Sequence[int],
+    state_of_others: int = ABSENT,
 ) -> ImageSet:
     """Returns the set with these classes, in this order.
 
     Args:
-        image_set: its classes are among them; of the others it shows none.
+        image_set: its classes are among them.
         class_names: K names.
         category_ids: K ids, for the classes that the set does not have; where it uses
             one for another class, an id that is free stands for the new class.
+        state_of_others: state of the classes that the set does not have.
     """
     own_names = image_set.class_names
     positions = [class_names.index(name) for name in own_names]
@@ -240,7 +244,7 @@ def align_classes(
             is_free = category_id not in ids.values()
             ids[name] = category_id if is_free else max(ids.values()) + 1
     num_images = len(image_set.image_ids)
-    states = np.full((num_images, len(class_names)), ABSENT, np.int8)
+    states = np.full((num_images, len(class_names)), state_of_others, np.int8)
     states[:, positions] = image_set.class_states
     # `ANY_CLASS`, the last of these, stays what it is.
     new_classes = np.array([*positions, ANY_CLASS], np.int32)

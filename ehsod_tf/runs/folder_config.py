@@ -93,7 +93,9 @@ def _format_training(scope: str, plan: FolderPlan) -> tuple[str, list[str]]:
 
 def _format_set(scope: str, sources, plan: FolderPlan) -> tuple[str, list[str]]:
     """The reference to a set's reader, and the lines that it needs."""
-    boxed = plan.boxed if sources is plan.training else ("all",) * len(sources)
+    boxed, own_classes = ("all",) * len(sources), (None,) * len(sources)
+    if sources is plan.training:
+        boxed, own_classes = (plan.choices.boxed,) * len(sources), plan.own_classes
     is_plain = all(kind == "all" for kind in boxed)
     if len(sources) == 1 and is_plain:
         reference = f"{scope}/{sources[0].reader}"
@@ -107,6 +109,8 @@ def _format_set(scope: str, sources, plan: FolderPlan) -> tuple[str, list[str]]:
     lines = [f"{mixture}.sources = ({listed.rstrip()})"]
     if not is_plain:
         lines.append(f"{mixture}.boxed = {boxed!r}")
+    if any(own_classes):
+        lines.append(f"{mixture}.own_classes = {own_classes!r}")
     if plan.class_names:
         lines.append(f"{mixture}.class_names = {plan.class_names!r}")
     for reference, source in zip(references, sources, strict=True):

@@ -1,5 +1,7 @@
 """Images that are boxed in part, and ignored regions, from their source to batches."""
 
+import functools
+import json
 import re
 
 import numpy as np
@@ -15,6 +17,7 @@ from ehsod_tf.data import (
     describe_supervision,
     merge_image_sets,
     read_coco,
+    read_labelme,
     read_mixture,
     read_tfrecords,
     spread_any_class,
@@ -281,6 +284,45 @@ def test_each_source_boxes_its_own_classes(make_image_set):
         merge_image_sets([cats, cows])
     with pytest.raises(ConfigError, match="boxed has 1 entries for 2 sources"):
         read_mixture((make(cats), make(cows)), boxed=("all",))
+
+
+def test_a_source_speaks_of_its_own_classes_alone(tmp_path, write_image):
+    """Of the others it says nothing, neither of labelled images nor of boxed ones."""
+    for name in ("a/0.png", "b/0.png", "b/1.png", "b/2.png"):
+        write_image(name, 8, 9)
+    size = {"imageHeight": 8, "imageWidth": 9}
+    for name, label, flags in (
+        ("a/0", "cow", {}),
+        ("b/0", "cat", {}),
+        ("b/1", "", {"dog": True}),
+    ):
+        shape = {"label": label, "points": [[1, 1], [4, 4]], "shape_type": "rectangle"}
+        content = {"imagePath": f"{name[2:]}.png", "shapes": [shape] * bool(label)}
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps(size | content | {"flags": flags}))
+    sources = tuple(
+        functools.partial(read_labelme, tmp_path / folder) for folder in "ab"
+    )
+    classes = {"class_names": ("cat", "dog", "cow")}
+    own_classes = (("cow",), ("dog", "cat"))
+    findings = Findings()
+    found = read_mixture(sources, own_classes=own_classes, findings=findings, **classes)
+    assert found.class_names == ("cat", "dog", "cow")
+    assert found.class_states.tolist() == [
+        [UNKNOWN, UNKNOWN, BOXED],
+        [BOXED, BOXED_ABSENT, UNKNOWN],
+        [ABSENT, PRESENT, UNKNOWN],
+    ]
+    assert found.classes.tolist() == [2, 0]
+    assert not any("count as showing none" in note for note in findings.notes)
+    for wrong, words in (
+        ((None,), "own_classes has 1 entries for 2 sources"),
+        ((None, ("cat", "horse")), "own_classes: no class is called 'horse'"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            read_mixture(sources, own_classes=wrong, findings=Findings(), **classes)
+    with pytest.raises(ConfigError, match="which own_classes needs"):
+        read_mixture(sources, own_classes=own_classes, findings=Findings())
 
 
 def test_a_split_takes_the_boxes_of_partly_boxed_images_too(image_set):

@@ -503,9 +503,9 @@ def test_sources_of_other_classes_keep_to_their_own(tmp_path):
     add_table(tmp_path / "labels.csv", ["x.jpg"])
     found = plan(tmp_path)
     assert found.class_names == ("bus", "cat", "dog")
-    assert found.boxed == (("bus", "cat"), ("dog", "cat"), "all")
-    assert plan(tmp_path, classes=("bus", "dog")).boxed == ("all",) * 3
-    assert plan(tmp_path, boxed="in part").boxed == ("in part",) * 3
+    assert found.own_classes == (("bus", "cat"), ("dog", "cat"), None)
+    assert plan(tmp_path, classes=("bus", "dog")).own_classes == (None,) * 3
+    assert plan(tmp_path, boxed="in part").own_classes == found.own_classes
 
 
 def write_devkit(folder):
@@ -559,12 +559,14 @@ def test_sources_of_every_form_name_their_classes(write, tmp_path):
         functools.partial(read[s.reader], str(tmp_path), **s.arguments)
         for s in found.training
     ]
+    findings = data.Findings()
     image_set = data.read_mixture(
         tuple(sources),
         class_names=found.class_names,
-        boxed=found.boxed,
-        findings=data.Findings(),
+        own_classes=found.own_classes,
+        findings=findings,
     )
+    assert not any("count as showing none" in note for note in findings.notes)
     van, dog = map(image_set.class_names.index, ("van", "dog"))
     is_first = np.array([name == "one.jpg" for name in image_set.image_names])
     assert is_first.sum() == 1 and not is_first.all()
@@ -592,7 +594,7 @@ def test_a_source_without_classes_has_those_of_the_others(points, tmp_path):
     (tmp_path / "1/1.json").write_text(json.dumps(content))
     add_coco(tmp_path / "2/boxes.json", ["2.jpg"])
     found = plan(tmp_path)
-    assert found.class_names == ("bus", "cat") and found.boxed == ("all", "all")
+    assert found.class_names == ("bus", "cat") and found.own_classes == (None, None)
 
 
 def test_roles_and_common_folders():

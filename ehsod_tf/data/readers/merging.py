@@ -1,7 +1,7 @@
-"""Several sources as one image set: boxes here, image-level labels there."""
+"""Image sets joined to one, in which each image file is one image."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -16,8 +16,7 @@ from ehsod_tf.data.label_states import (
     describe_contradiction,
 )
 from ehsod_tf.data.problems import Findings, collects_or_raises
-from ehsod_tf.data.readers.boxed_classes import restrict_boxes
-from ehsod_tf.errors import ConfigError, DataError
+from ehsod_tf.errors import DataError
 from ehsod_tf.structures import (
     ABSENT,
     PARTLY_BOXED,
@@ -26,48 +25,6 @@ from ehsod_tf.structures import (
     ImageSet,
     list_labels,
 )
-
-
-@collects_or_raises
-def read_mixture(
-    sources: tuple[Callable[..., ImageSet], ...],
-    *,
-    class_names: tuple[str, ...] | None = None,
-    boxed: tuple[str | tuple[str, ...], ...] | None = None,
-    findings: Findings,
-) -> ImageSet:
-    """Reads several sources as one data set: boxes here, image-level labels there.
-
-    Args:
-        sources: readers that lack nothing but ``class_names`` and ``findings``.
-        class_names: the classes; None takes those of the first source for all.
-        boxed: for each source, what the boxes in it are: "all", as the source itself
-            has it; "in part", so that a place without a box says little; or the names
-            of the classes that are boxed completely, all others being boxed in part or
-            not at all. None is "all" for every source.
-        findings: takes the problems and notes; None raises and warns instead.
-
-    Raises:
-        DataError: see `merge_image_sets` and the readers.
-        ConfigError: see `restrict_boxes`, or `boxed` is of another length.
-    """
-    boxed = ("all",) * len(sources) if boxed is None else boxed
-    if len(boxed) != len(sources):
-        raise ConfigError(
-            f"read_mixture.boxed has {len(boxed)} entries for {len(sources)} sources; "
-            "give one for each"
-        )
-    image_sets = []
-    for number, (read, kind) in enumerate(zip(sources, boxed, strict=True), start=1):
-        chosen = {} if class_names is None else {"class_names": class_names}
-        image_set = read(findings=findings, **chosen)
-        image_sets.append(
-            restrict_boxes(image_set, kind, f"source {number}", findings=findings)
-        )
-        class_names = image_sets[0].class_names
-    if len(image_sets) == 1:
-        return image_sets[0]
-    return merge_image_sets(image_sets, findings=findings)
 
 
 @collects_or_raises

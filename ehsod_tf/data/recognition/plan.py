@@ -62,7 +62,7 @@ class FolderPlan(NamedTuple):
         held_out: that share in percent; None with a validation set.
         machine_boxes: path of a detector's boxes below the folder, or None.
         class_names: of all sources; () for those of the first.
-        boxed: of each training source, see `read_mixture`.
+        own_classes: of each training source, see `read_mixture`.
         choices: what the user said.
         remarks: what was decided, and why, a sentence each.
     """
@@ -73,7 +73,7 @@ class FolderPlan(NamedTuple):
     held_out: float | None
     machine_boxes: str | None
     class_names: tuple[str, ...]
-    boxed: tuple[str | tuple[str, ...], ...]
+    own_classes: tuple[tuple[str, ...] | None, ...]
     choices: FolderChoices
     remarks: tuple[str, ...]
 
@@ -111,11 +111,9 @@ def plan_folder(survey: Survey, choices: FolderChoices) -> FolderPlan:
             "draw with seed 0 (--hold_out PERCENT changes the share)"
         )
     machine_boxes = _find_machine_boxes(survey, choices, remarks)
-    class_names, boxed = choices.classes, (choices.boxed,) * len(training)
+    class_names, own_classes = choices.classes, (None,) * len(training)
     if not class_names:
-        class_names, boxed = settle_classes(
-            survey.root, training, choices.boxed, remarks
-        )
+        class_names, own_classes = settle_classes(survey.root, training, remarks)
     return FolderPlan(
         survey.root,
         tuple(training),
@@ -123,7 +121,7 @@ def plan_folder(survey: Survey, choices: FolderChoices) -> FolderPlan:
         held_out,
         machine_boxes,
         class_names,
-        boxed,
+        own_classes,
         choices,
         tuple(remarks),
     )

@@ -32,28 +32,25 @@ _READERS = {
 _NAME_IN_READER = {"folder": "data_dir", "devkit": "devkit_dir"}
 _PLAIN = ("subset", "image_set")
 
-Boxed = str | tuple[str, ...]
-
 
 def settle_classes(
-    root: str, sources: Sequence[FolderSource], boxed: Boxed, remarks: list[str]
-) -> tuple[tuple[str, ...], tuple[Boxed, ...]]:
+    root: str, sources: Sequence[FolderSource], remarks: list[str]
+) -> tuple[tuple[str, ...], tuple[tuple[str, ...] | None, ...]]:
     """The classes of all sources together, and of each those that it knows.
 
     Args:
         root: the folder.
         sources: all that are trained on, those with boxes first.
-        boxed: what the user said of the boxes, "all" where nothing.
         remarks: takes what was decided.
 
     Returns:
         class_names: () where the first source's are those of all.
-        boxed: of each source, see `read_mixture`.
+        own_classes: of each source, see `read_mixture`.
 
     Raises:
         DataError: a source cannot be read, or two have classes whose names look alike.
     """
-    same = (boxed,) * len(sources)
+    same = (None,) * len(sources)
     of_boxes = [source for source in sources if BOXES in source.gives]
     if len(of_boxes) < 2:
         return (), same
@@ -69,9 +66,7 @@ def settle_classes(
         f"classes: all {len(joined)} of the sources; each has boxes of its own alone, "
         "and the others are unknown in its images (--classes changes it)"
     )
-    if boxed != "all":
-        return joined, same
-    return joined, (*(names or "all" for names in own), *same[len(own) :])
+    return joined, (*(names or None for names in own), *same[len(own) :])
 
 
 def _read_classes(root: str, source: FolderSource) -> tuple[str, ...]:
