@@ -59,11 +59,17 @@ def train(
         EhsodError: something is wrong with the config, the data or a checkpoint.
         Interrupted: a signal came; the run has been saved.
     """
+    is_folder = os.path.isdir(config)
+    if not is_folder and (choices or backbone):
+        raise ConfigError(
+            f"choices and backbone would do nothing: {config} is no folder; say it in "
+            "the config, or by bindings"
+        )
     distribution = training.create_strategy(strategy, cross_device_ops)
     model_dir = os.fspath(model_dir or choose_model_dir(config))
     # A folder is read before its config is written, and again by the run.
     with data.reading_once():
-        if os.path.isdir(config):
+        if is_folder:
             path = os.path.join(model_dir, "folder.gin")
             config = write_folder_config(
                 config, path, choices=choices, backbone=backbone, bindings=bindings

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import shutil
 
@@ -86,6 +87,14 @@ def test_inspect_tells_the_terminal_and_a_page(scenes, tmp_path, capsys):
     html = page.read_text()
     assert "Inspection of boxes.json, labels.csv" in html
     assert html.count("data:image/jpeg") == NUM_IMAGES
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux's /dev/full")
+def test_a_full_disk_is_one_line(scenes, capsys):
+    message = fail(capsys, "inspect", *mixture(scenes), "--output=/dev/full")
+    assert message == (
+        "error: no space left on device; free some space, then start again\n"
+    )
 
 
 def test_inspect_lists_every_problem_and_ends_with_status_1(scenes, tmp_path, capsys):

@@ -198,6 +198,9 @@ def test_one_way_to_name_the_data(mine, capsys):
     message = fail(capsys, "inspect", mine, "--config=quickstart")
     assert "name the data set by a folder, by --config" in message
     assert "no such folder" in fail(capsys, "train", mine / "nothing")
+    for answers in ({"backbone": "resnet50"}, {"choices": data.FolderChoices()}):
+        with pytest.raises(ConfigError, match="would do nothing: quickstart is no fol"):
+            ehsod_tf.train("quickstart", **answers)
 
 
 FOLDER_FLAGS = [

@@ -109,6 +109,11 @@ def test_a_checkpoint_and_a_saved_model_answer_like_the_run(detector, moved, sce
         assert_same(found, wanted, 1e-5)
 
 
+def test_a_saved_model_has_no_other_weights(moved):
+    with pytest.raises(ConfigError, match="averaged would do nothing"):
+        ehsod_tf.load(moved / "saved_model", averaged=True)
+
+
 def test_what_is_no_detector_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="neither a run folder, a checkpoint"):
         ehsod_tf.load(tmp_path)

@@ -23,15 +23,20 @@ def load(path: str | os.PathLike, *, averaged: bool = False) -> Detector:
     Args:
         path: a run folder, of which the newest checkpoint is taken; a checkpoint in its
             run folder, such as ``runs/mine/checkpoints/best``; or a SavedModel.
-        averaged: take the moving averages of the weights, where the run has them. A
-            SavedModel has the weights that it was exported with.
+        averaged: take the moving averages of the weights. Not of a SavedModel, which
+            has the weights that it was exported with.
 
     Raises:
-        ConfigError: there is no detector at `path`.
+        ConfigError: there is no detector at `path`, or `averaged` would do nothing.
         CheckpointError, DataError: it is damaged.
     """
     path = os.fspath(path)
     if os.path.isfile(os.path.join(path, _SAVED_MODEL_FILE)):
+        if averaged:
+            raise ConfigError(
+                f"{path}: averaged would do nothing; a SavedModel has the weights that "
+                "it was exported with"
+            )
         return _load_saved_model(path)
     run_dir = _find_run_dir(path)
     if run_dir is None:
