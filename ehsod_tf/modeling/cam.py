@@ -55,7 +55,8 @@ def reduce_cam(cam_logits, cam_objectness: str = "softmax_max"):
     """The single-channel map that proposals are scored on.
 
     The paper leaves open how K channels become one: the maximum over the channels of
-    their softmax by default, of their sigmoid as a switch.
+    their softmax by default, of their sigmoid as a switch. A single channel, whose
+    softmax would be 1 everywhere, becomes its sigmoid.
 
     Args:
         cam_logits: [B, H, W, K] float32.
@@ -64,7 +65,7 @@ def reduce_cam(cam_logits, cam_objectness: str = "softmax_max"):
     Returns:
         [B, H, W] float32 in [0, 1].
     """
-    if cam_objectness.startswith("sigmoid"):
+    if cam_objectness.startswith("sigmoid") or cam_logits.shape[-1] == 1:
         return tf.reduce_max(tf.sigmoid(cam_logits), axis=-1)
     return tf.reduce_max(tf.nn.softmax(cam_logits), axis=-1)
 

@@ -53,7 +53,8 @@ class HybridCriterion:
         mid, proposals, head_cls, head_reg: the weights beta_1 .. beta_4.
         stages: the weights lambda_i, one a stage; they multiply the whole stage.
         cam_activation: "softmax" or "sigmoid" over the averaged CAM. The paper states
-            softmax, for labels that are not exclusive.
+            softmax, for labels that are not exclusive; of one class it would be 1
+            whatever the maps say, so there it is always the sigmoid.
         weak_cam_target: "absent_negatives" or "none", see `label_weak_cells`. The paper
             computes L_CAM-seg from both kinds of data and leaves open how.
         cam_sigma: linear share of a box that is positive in the CAM's target.
@@ -211,7 +212,7 @@ class HybridCriterion:
 
     def _score_cam(self, logits, cells, inside) -> losses.LogScores:
         averages = average_cam(logits, cells, inside)
-        if self.cam_activation == "softmax":
+        if self.cam_activation == "softmax" and logits.shape[-1] > 1:
             return losses.score_softmax(averages)
         return losses.score_sigmoid(averages)
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 from ehsod_tf.structures import ABSENT, PRESENT, UNKNOWN, LossTerm
 
 # Stands for a probability that is 0 whatever the network says, and so has no gradient:
-# any class in an image without proposals, and "not this class" where there is only one.
+# of any class in an image without proposals.
 EPSILON = 1e-6
 # Takes an element out of a log-sum-exp. Its gradient is 0, where that of -inf is NaN.
 _LOG_OF_0 = -1e9
@@ -63,11 +63,9 @@ def score_softmax(logits) -> LogScores:
     """Logarithms of the softmax over the last axis and of its complement.
 
     Args:
-        logits: [..., K] float32.
+        logits: [..., K] float32 of two logits or more: a softmax over one says nothing.
     """
     log_p = tf.nn.log_softmax(logits)
-    if logits.shape[-1] == 1:
-        return LogScores(log_p, tf.fill(tf.shape(log_p), math.log(EPSILON)))
     # 1 - p loses its digits only for the largest p: there it is the sum of the others.
     is_top = tf.one_hot(tf.argmax(logits, axis=-1), logits.shape[-1], True, False)
     rest = tf.where(is_top, _LOG_OF_0, log_p)
@@ -173,7 +171,8 @@ def score_image(class_logits, confidence_logits, valid) -> LogScores:
 
     ``g_c = sum_i p_ic * s_ic``, where s is the softmax over the foreground classes (no
     background) and p the softmax over the image's valid proposals; so
-    ``1 - g_c = sum_i p_ic * (1 - s_ic)``.
+    ``1 - g_c = sum_i p_ic * (1 - s_ic)``. Where there is one class, s is the softmax
+    over this class and background, for else it would be 1 whatever the head says.
 
     Args:
         class_logits: [B, R, K + 1] float32, background last.
@@ -183,7 +182,10 @@ def score_image(class_logits, confidence_logits, valid) -> LogScores:
     Returns:
         `LogScores` of [B, K].
     """
-    s = score_softmax(class_logits[..., :-1])
+    if class_logits.shape[-1] == 2:
+        s = LogScores(*(log_s[..., :1] for log_s in score_softmax(class_logits)))
+    else:
+        s = score_softmax(class_logits[..., :-1])
     log_p = log_softmax_over_proposals(confidence_logits, valid)
     has_proposals = tf.reduce_any(valid, axis=1)[:, tf.newaxis]
 

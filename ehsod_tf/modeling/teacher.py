@@ -11,7 +11,7 @@ import dataclasses
 
 import tensorflow as tf
 
-from ehsod_tf.errors import require_count, require_share
+from ehsod_tf.errors import ConfigError, require_count, require_share
 from ehsod_tf.structures import (
     ABSENT,
     BOXED_OFFSET,
@@ -56,6 +56,7 @@ class Teacher:
         in_part: promote every image of which a box is kept. The classes that have one
             are boxed in part (`HybridCriterion.boxed_share`), other present classes
             stay without, so that what the teacher missed is not taught as background.
+            Needs `needs_labels`.
         max_boxes: images with more kept boxes are not promoted.
         max_proposals: regions an image that the teacher classifies.
     """
@@ -83,6 +84,11 @@ class Teacher:
             "regression_weight",
         ):
             require_share(f"teacher: {name}", getattr(self, name))
+        if self.in_part and not self.needs_labels:
+            raise ConfigError(
+                "teacher: in_part = True needs needs_labels = True: only the labels of "
+                "an image say of which classes the teacher has missed something"
+            )
 
     def restrict_selector(self, selector):
         """A `ProposalSelector` that gives no more than `max_proposals`."""

@@ -146,6 +146,15 @@ def test_reduced_cam_is_the_largest_channel_of_softmax_or_sigmoid():
     np.testing.assert_allclose(reduced, sigmoid, rtol=1e-5)
 
 
+def test_a_single_channel_is_reduced_to_its_sigmoid():
+    logits = _draw_map(1, 2, 3, 1)
+    sigmoid = 1 / (1 + np.exp(-logits[0, ..., 0]))
+    for objectness in ("softmax_max", "contrast"):
+        np.testing.assert_allclose(
+            reduce_cam(logits, objectness)[0], sigmoid, rtol=1e-5
+        )
+
+
 def _draw_targets(boxes, classes, sigma=0.8, shape=(10, 10), level=2):
     """[H, W, 3] of 1 (positive), -1 (ignored) and 0 (negative) of one image.
 

@@ -58,6 +58,16 @@ def test_cam_cls_is_the_mean_over_all_images_and_known_labels(cam_rpn, activatio
     assert terms["cam_cls"] == (pytest.approx(sum(expected), rel=1e-5), 5)
 
 
+def test_cam_cls_of_one_class_is_that_of_the_sigmoid(cam_rpn):
+    maps = {level: cam[..., :1] for level, cam in cam_rpn.cam_logits.items()}
+    softmax, sigmoid = (
+        HybridCriterion(cam_activation=activation).score_cam(maps, IMAGE_SIZES).numpy()
+        for activation in ("softmax", "sigmoid")
+    )
+    np.testing.assert_array_equal(softmax, sigmoid)
+    assert ((0 < softmax) & (softmax < 1)).all()
+
+
 def _expect_cam_seg(cam_rpn, images, sigma):
     return sum(
         oracles.cam_seg(

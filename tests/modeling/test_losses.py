@@ -58,16 +58,6 @@ def test_softmax_scores_equal_float64(num_classes, scale):
     np.testing.assert_allclose(scores.absent, np.log(rest), rtol=1e-5, atol=1e-6)
 
 
-def test_the_only_class_of_a_softmax_is_certain_and_teaches_nothing():
-    def compute(logits):
-        scores = losses.score_softmax(logits)
-        return losses.binary_cross_entropy(scores, tf.constant([[1], [0]]))
-
-    loss, (gradient,) = _differentiate(compute, [[3.0], [-3.0]])
-    np.testing.assert_allclose(loss, [[0.0], [-np.log(1e-6)]], rtol=1e-6)
-    np.testing.assert_array_equal(gradient, [[0.0], [0.0]])
-
-
 @pytest.mark.parametrize("positive", [True, False])
 def test_focal_loss_has_the_same_alpha_on_both_terms(positive):
     logits = np.linspace(-6, 6, 25, dtype=np.float32)
@@ -129,6 +119,26 @@ def test_image_score_ignores_the_background_logit():
     class_logits[..., -1] += 7
     after = losses.score_image(class_logits, confidence_logits, valid)
     np.testing.assert_array_equal(before, after)
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_the_only_class_is_scored_against_background(label):
+    class_logits, confidence_logits = _draw(1, 5, 2), _draw(1, 5, 1)
+    valid = np.array([[True, True, True, True, False]])
+
+    def compute(class_logits, confidence_logits):
+        scores = losses.score_image(class_logits, confidence_logits, valid)
+        return losses.binary_cross_entropy(scores, tf.constant([[label]]))
+
+    loss, gradients = _differentiate(compute, class_logits, confidence_logits)
+    s = [oracles.softmax(row)[0] for row in class_logits[0, :4].astype(np.float64)]
+    p = oracles.softmax(confidence_logits[0, :4, 0])
+    expected = oracles.binary_cross_entropy([np.dot(p, s)], [label])
+    np.testing.assert_allclose(loss, [[expected]], rtol=1e-5)
+    of_class, of_background = gradients[0][0, :4].T
+    assert (of_class * (-1) ** label > 0).all()
+    np.testing.assert_allclose(of_background, -of_class, rtol=1e-4, atol=1e-7)
+    assert gradients[1][0, :4].any() and not gradients[1][0, 4].any()
 
 
 def test_image_without_proposals_scores_0_with_a_finite_gradient():

@@ -218,6 +218,10 @@ def test_weights_of_strong_promoted_and_weak_images():
             {"classification_weight": -1.0},
             "classification_weight must be a number from 0 to 1",
         ),
+        (
+            {"in_part": True, "needs_labels": False},
+            "in_part = True needs needs_labels = True",
+        ),
     ],
 )
 def test_settings_out_of_range_are_named(settings, message):
