@@ -208,6 +208,27 @@ def test_addresses_of_images(address, key, read):
     ]
 
 
+@pytest.mark.parametrize(
+    ("address", "name", "is_noted"),
+    [
+        # That folder is here, but has no such image.
+        ("/data/local-files/?d=mine/two/b.png", "b.png", False),
+        ("/data/local-files/?d=mine/four/b.png", "three/b.png", True),
+        # The folders of an upload are Label Studio's own.
+        ("/data/upload/2/0123abcd-b.png", "three/b.png", False),
+    ],
+)
+def test_the_boxes_of_a_missing_image_go_to_no_other_one(
+    address, name, is_noted, read, tmp_path
+):
+    for folder in ("two", "2"):
+        write_images(tmp_path / "images" / folder)
+        (tmp_path / "images" / folder / "b.png").unlink()
+    found, notes = read([make_region()], "three", data={"image": address})
+    assert name in found.image_names
+    assert ("are found by their names alone" in notes) == is_noted
+
+
 def test_labels_are_written(read, tmp_path):
     weak, _ = read([CHOICE])
     assert data.write_label_studio(weak, tmp_path / "out") == 3

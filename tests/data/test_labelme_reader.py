@@ -142,6 +142,29 @@ def test_paths_of_images(path, read):
     assert image_set.image_names == ["a.png", "b.png", "c.png"]
 
 
+def test_the_boxes_of_a_missing_image_go_to_no_other_one(tmp_path):
+    for name in ("A", "B"):
+        labelme_cases.write(tmp_path / name)
+    (tmp_path / "A" / "b.png").unlink()
+    (tmp_path / "B" / "b.json").unlink()
+    findings = Findings()
+    found = data.read_labelme(tmp_path, findings=findings)
+    assert "B/b.png" not in found.image_names
+    # The check of the image files names it.
+    assert "A/b.png" in found.image_names
+
+
+def test_an_image_in_a_folder_of_its_own_is_found_and_noted(read):
+    def move(folder):
+        (folder / "images").mkdir()
+        for path in folder.glob("*.png"):
+            path.rename(folder / "images" / path.name)
+
+    found, notes = read(change=move)
+    assert found.image_names == ["images/a.png", "images/b.png", "images/c.png"]
+    assert "3 images are not in the folder that the annotation means" in notes
+
+
 def test_an_embedded_image_is_unpacked(read, tmp_path):
     labelme_cases.write(tmp_path)
     content = (tmp_path / "b.png").read_bytes()

@@ -138,6 +138,12 @@ def test_names_win_over_numbers(attach):
         assert np.diff(found.row_splits).tolist() == [1, 1, 0, 0]
     bus = {"category_name": "bus"}
     assert len(attach([entry(1, 1, 0.9, file_name="b/2.jpg", **bus)]).boxes) == 2
+    # That folder is here, but has no such image.
+    with pytest.raises(DataError, match="none of its 1 boxes is of an image"):
+        attach([entry(1, 1, 0.9, file_name="b/1.jpg", **cat)])
+    findings = data.Findings()
+    attach([entry(1, 1, 0.9, file_name="d/1.jpg", **cat)] * 2, findings=findings)
+    assert "1 images are not in the folder that the annotation" in findings.notes[0]
     # Two images are called so.
     with pytest.raises(DataError, match="none of its 1 boxes is of an image"):
         attach([entry(1, 1, 0.9, file_name="2.jpg", **bus)])

@@ -66,6 +66,25 @@ def test_the_image_of_a_file_by_another_name(folder):
     assert sorted(found.image_names) == ["a.jpg", "b.JPG", "e.png", "more/c d.png"]
 
 
+def test_the_boxes_of_a_missing_image_go_to_no_other_one(folder, tmp_path):
+    for name in ("A", "B"):
+        shutil.copytree(folder, tmp_path / "both" / name)
+    (tmp_path / "both" / "A" / "e.png").unlink()
+    (tmp_path / "both" / "B" / "e.xml").unlink()
+    found = data.read_voc_xml(tmp_path / "both", findings=Findings())
+    assert "B/e.png" not in found.image_names
+
+
+def test_an_image_in_another_folder_is_found_and_noted(folder):
+    (folder / "xml").mkdir()
+    (folder / "images" / "deep").mkdir(parents=True)
+    (folder / "e.xml").rename(folder / "xml" / "e.xml")
+    (folder / "e.png").rename(folder / "images" / "deep" / "e.png")
+    found, notes = read(folder)
+    assert found.image_names == ["deep/e.png"]
+    assert "1 images are not in the folder that the annotation means" in notes
+
+
 def test_a_stale_file_name_is_noted(folder):
     (folder / "e.xml").rename(folder / "f.xml")
     (folder / "e.png").rename(folder / "f.png")

@@ -1,6 +1,7 @@
 """The files below a folder, and which of them an annotation means."""
 
 import os
+import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from itertools import takewhile
@@ -105,16 +106,25 @@ class FileIndex:
     def __init__(self, names: Iterable[str]):
         """Takes the names of the folder's files, relative to it."""
         self._parts_of_base: dict[str, list[list[str]]] = {}
+        # Of the folders that hold files; by their last parts, all but the top.
+        self._folders: set[str] = set()
+        self._parts_of_folder: dict[str, list[list[str]]] = {}
+        self._by_name_alone: set[str] = set()
         for name in names:
+            folder, base = posixpath.split(name)
             parts = name.split("/")
-            self._parts_of_base.setdefault(parts[-1], []).append(parts)
+            self._parts_of_base.setdefault(base, []).append(parts)
+            if folder and folder not in self._folders:
+                self._parts_of_folder.setdefault(parts[-2], []).append(parts[:-1])
+            self._folders.add(folder)
 
     def find(self, reference: str) -> str | None:
         """Returns the file whose name a path ends with, or that ends with the path.
 
         The path may be absolute, of Windows, percent-encoded, or have an upload's
         prefix. Of several files, that which has most parts in common with it; None if
-        there is none, or several have equally many.
+        there is none, or several have equally many. A file at the top is not meant by
+        the path of a folder that is here.
         """
         for text in dict.fromkeys((reference, unquote(reference))):
             parts = split_path(text)
@@ -127,6 +137,67 @@ class FileIndex:
                 return found
         return None
 
+    def find_by_name(self, reference: str) -> str | None:
+        """As `find`, or else by the name alone, if the path's folder is not here.
+
+        `note` says which files were found so.
+        """
+        parts = split_path(reference)
+        found = self.find(reference)
+        is_elsewhere = not self._has_folder(split_path(unquote(reference))[:-1])
+        if found is None and parts and is_elsewhere:
+            found = self.find(parts[-1])
+        if found and len(parts) > 1 and not _share_folder(parts, found):
+            # Where all lie in one folder, there is no other file that may be meant.
+            self._by_name_alone |= {found} if len(self._folders) > 1 else set()
+        return found
+
+    def find_from(self, folder: str, reference: str) -> str | None:
+        """Returns the file that a path in an annotation means.
+
+        It leads there from the annotation's own folder, or the file lies in that one,
+        or it shares more than its name with the path. Its name alone tells if neither
+        folder holds a file, and `note` says of which; else "one/a.jpg", which is
+        missing, would be taken for "two/a.jpg".
+
+        Args:
+            folder: of the annotation, relative to that of the files.
+            reference: the path, of any system or another machine.
+        """
+        parts = split_path(reference)
+        if not parts:
+            return None
+        named = posixpath.normpath(posixpath.join(folder, *parts))
+        places = (named, posixpath.join(folder, parts[-1]))
+        for place in places:
+            found = self.find(place)
+            if found and posixpath.dirname(found) == posixpath.dirname(place):
+                return found
+        found = self.find(reference)
+        if found and _share_folder(parts, found):
+            return found
+        if not self._folders.isdisjoint(map(posixpath.dirname, places)):
+            return None
+        found = self.find(parts[-1])
+        self._by_name_alone |= {found} if found else set()
+        return found
+
+    def note(self, source: str, findings: Findings) -> None:
+        """Notes how many files were found by their names alone."""
+        if names := sorted(self._by_name_alone):
+            findings.note(
+                f"{source}: {len(names)} images are not in the folder that the "
+                "annotation means and are found by their names alone, in another one "
+                f"({name_first(names)})"
+            )
+
+    def _has_folder(self, parts: list[str]) -> bool:
+        """Whether a folder here ends with a folder's path, or that with it."""
+        return any(
+            _count_equal_ends(parts, other) in (len(parts), len(other))
+            for other in (self._parts_of_folder.get(parts[-1], []) if parts else [])
+        )
+
     def _choose(self, parts: list[str]) -> str | None:
         fitting = []
         for other in self._parts_of_base.get(parts[-1], []):
@@ -135,10 +206,18 @@ class FileIndex:
             if equal in (len(parts), len(other)):
                 fitting.append((equal, other))
         best = max((equal for equal, _ in fitting), default=0)
+        if best == 1 and self._has_folder(parts[:-1]):
+            return None
         names = [other for equal, other in fitting if equal == best]
         # A file named in full is meant, though another may end like it.
         full = [other for other in names if len(other) == best]
         return "/".join((full or names)[0]) if len(full or names) == 1 else None
+
+
+def _share_folder(parts: list[str], name: str) -> bool:
+    """Whether a path and a file's name agree in the file's own folder."""
+    folder = posixpath.basename(posixpath.dirname(name))
+    return folder != "" and folder in (*parts[-2:-1], *map(unquote, parts[-2:-1]))
 
 
 def _count_equal_ends(first: list[str], second: list[str]) -> int:

@@ -85,9 +85,9 @@ def read_label_studio(
     """
     label_states.require_reading_choices(unlisted, unannotated)
     path, image_dir = os.fspath(json_file), os.fspath(image_dir)
-    tasks = _read_tasks(
-        path, FileIndex(list_image_files(image_dir, findings)), findings
-    )
+    index = FileIndex(list_image_files(image_dir, findings))
+    tasks = _read_tasks(path, index, findings)
+    index.note(path, findings)
     boxing = any(task.results.objects for task in tasks if task.results)
     images = [_describe(task, image_dir, boxing) for task in tasks]
     names = {item.class_name for image in images for item in image.objects}

@@ -8,6 +8,9 @@ from ehsod_tf.data.image_files import IMAGE_EXTENSIONS, is_plain_text
 from ehsod_tf.data.readers.image_folder import FileIndex
 from ehsod_tf.data.readers.label_studio_results import ResultError
 
+# The folders of an upload are Label Studio's own.
+_UPLOAD = re.compile("(?:^|/)upload/[0-9]+/([^/]+)$")
+
 # Names that projects mostly give it.
 _IMAGE_KEYS = ("image", "img", "$image")
 
@@ -59,6 +62,5 @@ def read_address(reference: str) -> str:
 def locate_image(reference: str, index: FileIndex) -> str | None:
     """Returns the file of an image folder that an address stands for."""
     address = read_address(reference)
-    # The folders of an upload are Label Studio's own.
-    base = re.split(r"[\\/]", address)[-1]
-    return index.find(address) or (index.find(base) if base else None)
+    upload = _UPLOAD.search(address)
+    return index.find_by_name(upload[1] if upload else address)

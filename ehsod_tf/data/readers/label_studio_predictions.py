@@ -56,6 +56,7 @@ def read_predictions(
             within, field, message = error.args
             place = ", ".join(part for part in (place, within) if part)
             findings.add(path, place, field, message)
+    index.note(path, findings)
     if nowhere:
         findings.note(
             f"{path}: the images of {len(nowhere)} tasks with predictions are not in "

@@ -105,6 +105,7 @@ def read_labelme(
         _read_image(file, data_dir, index, unpacked, others, findings)
         for file in _read_files(data_dir, findings)
     ]
+    index.note(data_dir, findings)
     taken = {image.name for image in images}
     images += [
         AnnotatedImage(
@@ -228,16 +229,14 @@ def _read_flags(content: dict) -> list[str]:
 
 def _find_image(file: _File, index: FileIndex) -> str | None:
     """Returns the image's name: by ``imagePath``, or else by that of the JSON file."""
-    parts = _split_image_path(file)
-    if parts:
-        folder = posixpath.dirname(file.name)
-        relative = posixpath.normpath(posixpath.join(folder, *parts))
-        found = index.find(relative) or index.find(parts[-1])
-        if found:
-            return found
-    stem = os.path.splitext(file.name)[0]
-    names = (f"{stem}{extension}" for extension in IMAGE_EXTENSIONS)
-    return next((name for name in map(index.find, names) if name), None)
+    folder, own_name = posixpath.split(file.name)
+    stem = os.path.splitext(own_name)[0]
+    paths = [
+        "/".join(_split_image_path(file)),
+        *(f"{stem}{extension}" for extension in IMAGE_EXTENSIONS),
+    ]
+    places = (index.find_from(folder, path) for path in paths)
+    return next((name for name in places if name), None)
 
 
 def _split_image_path(file: _File) -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 from ehsod_tf.data.columns import BoxColumns, add_boxes
 from ehsod_tf.data.problems import Findings, collects_or_raises
 from ehsod_tf.data.readers.coco_results import ScoredBoxes, read_results
+from ehsod_tf.data.readers.image_folder import FileIndex
 from ehsod_tf.errors import ConfigError, DataError, require_choice
 from ehsod_tf.structures import (
     PARTLY_BOXED,
@@ -104,7 +105,7 @@ def _locate(
     findings: Findings,
 ) -> _Rows:
     """Finds the images and classes that the boxes are of."""
-    images = _find_images(scored, image_set)
+    images = _find_images(scored, image_set, path, findings)
     classes = _find_classes(scored, image_set)
     counts["of images that are not in the set"] = int((images < 0).sum())
     counts["of other classes"] = int(((images >= 0) & (classes < 0)).sum())
@@ -123,26 +124,38 @@ def _locate(
     return rows.select(is_ours & ~is_flat)
 
 
-def _find_images(scored: ScoredBoxes, image_set: ImageSet) -> np.ndarray:
+def _find_images(
+    scored: ScoredBoxes, image_set: ImageSet, path: str, findings: Findings
+) -> np.ndarray:
     row_of_id = {image_id: row for row, image_id in enumerate(image_set.image_ids)}
     row_of_name: dict[str, int] = {}
     for row, (name, image_path) in enumerate(
         zip(image_set.image_names, image_set.paths, strict=True)
     ):
         row_of_name[name] = row_of_name[os.path.abspath(image_path)] = row
-    bases = Counter(map(os.path.basename, image_set.paths))
-    for row, image_path in enumerate(image_set.paths):
-        base = os.path.basename(image_path)
-        if bases[base] == 1:
-            row_of_name.setdefault(base, row)
+    # A name of another machine, or without a folder, is found by its end.
+    row_of_file = {name: row for row, name in enumerate(_list_files(image_set))}
+    index = FileIndex(row_of_file)
     found = []
     for image_id, name in zip(scored.image_ids, scored.file_names, strict=True):
         if name is None:
             found.append(row_of_id.get(image_id, -1))
             continue
-        places = (name, os.path.abspath(name), os.path.basename(name))
-        found.append(next((row_of_name[p] for p in places if p in row_of_name), -1))
+        if name not in row_of_name:
+            row = row_of_name.get(os.path.abspath(name))
+            if row is None:
+                row = row_of_file.get(index.find_by_name(name), -1)
+            row_of_name[name] = row
+        found.append(row_of_name[name])
+    index.note(path, findings)
     return np.array(found, np.int64)
+
+
+def _list_files(image_set: ImageSet) -> list[str]:
+    """The image files, relative to the innermost folder that holds all of them."""
+    paths = list(map(os.path.abspath, image_set.paths))
+    top = os.path.commonpath(list(map(os.path.dirname, paths))) if paths else ""
+    return [os.path.relpath(path, top).replace(os.sep, "/") for path in paths]
 
 
 def _find_classes(scored: ScoredBoxes, image_set: ImageSet) -> np.ndarray:

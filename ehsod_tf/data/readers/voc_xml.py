@@ -124,6 +124,7 @@ def _pair(
         elif own_name and _strip(name) != _strip(own_name):
             renamed.append(xml_name)
         images.append(_describe(name, annotation, image_dir, not fault))
+    index.note(xml_dir, findings)
     if renamed:
         findings.note(
             f"{xml_dir}: {len(renamed)} files have a <filename> other than that of the "
@@ -151,11 +152,11 @@ def _choose_image(
         return fitting[0], f"may belong to {files}; name the image in <filename>"
     if fitting:
         return (exact or fitting)[0], ""
-    if found := index.find(file_name):
+    folder = os.path.dirname(stem)
+    if found := index.find_from(folder, file_name):
         return found, ""
     # The check of the image files says that it is missing.
     has_extension = own.lower().endswith(IMAGE_EXTENSIONS)
-    folder = os.path.dirname(stem)
     return os.path.join(folder, own) if has_extension else f"{stem}.jpg", ""
 
 
