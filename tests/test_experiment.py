@@ -144,6 +144,12 @@ def test_training_and_evaluation_set_are_one_on_demand(make):
     assert len(found.training_set.paths) == len(found.evaluation_set.paths) == 12
     assert not findings.problems
     assert any("12 of 12 evaluation images are training" in n for n in findings.notes)
+    assert found.num_shared == 12
+    boxed = make(
+        read_evaluation_set=read, allow_shared_images=True, use_weak_images=False
+    )
+    found = load_data(boxed, data.Findings())
+    assert found.num_shared == len(found.training_set.paths) < 12
 
 
 def test_labels_alone_are_not_enough(make):

@@ -115,6 +115,7 @@ def _load_run(model_dir, name, experiment, config_text):
         diagnose(image_set, results, matches, choose_metrics(figures)),
         history,
         parse_settings(config_text),
+        run_data.num_shared,
     )
     return image_set, _Loaded(run, results, matches, experiment.png_bits)
 

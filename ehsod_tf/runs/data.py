@@ -27,12 +27,14 @@ class RunData(NamedTuple):
         split: who is strong.
         held_back_set: weak images with the boxes that the split holds back, to measure
             a teacher by; None where there are no such boxes.
+        num_shared: evaluation images that are training images too.
     """
 
     training_set: ImageSet
     evaluation_set: ImageSet
     split: data.Split
     held_back_set: ImageSet | None = None
+    num_shared: int = 0
 
 
 # Enough for a precision to within 0.03, and looked at in seconds.
@@ -57,9 +59,7 @@ def load_data(experiment: Experiment, findings: data.Findings) -> RunData:
     evaluation_set = _take_classes(
         evaluation_set, training_set.class_names, training_set.category_ids
     )
-    if experiment.allow_shared_images:
-        data.note_shared_images(training_set, evaluation_set, findings=findings)
-    else:
+    if not experiment.allow_shared_images:
         training_set = data.leave_out_shared_images(
             training_set, evaluation_set, findings=findings
         )
@@ -80,7 +80,12 @@ def load_data(experiment: Experiment, findings: data.Findings) -> RunData:
             f"Experiment.batch_size is {experiment.batch_size}, but there are only "
             f"{len(training_set.image_ids)} training images"
         )
-    return RunData(training_set, evaluation_set, split, held_back_set)
+    num_shared = 0
+    if experiment.allow_shared_images:
+        num_shared = data.note_shared_images(
+            training_set, evaluation_set, findings=findings
+        )
+    return RunData(training_set, evaluation_set, split, held_back_set, num_shared)
 
 
 def load_evaluation_set(

@@ -24,7 +24,8 @@ def explain_images(
         image_set: the training images under this run's supervision.
 
     Returns:
-        Of at most 8 images, half of them weak where there are such; strong ones first.
+        Of at most 8 images, of each kind as many where there are such; strong ones
+        first.
     """
     batches = load_examples(experiment, image_set, _NUM_IMAGES)
     return [explain_batch(model, batch, image_set, row) for row, batch in batches]
@@ -93,7 +94,7 @@ def explain_batch(
     return visualization.Explained(
         name=image_set.image_names[row],
         pixels=np.clip(pixels, 0, 255).astype(np.uint8),
-        is_strong=bool(image_set.has_boxes[row]),
+        kind=visualization.name_kind(image_set, row),
         boxes=zoom * image_set.boxes[objects],
         classes=image_set.classes[objects],
         maps={image_set.class_names[k]: maps[..., k] for k in shown},

@@ -77,6 +77,7 @@ def write_report(
                 [*findings.notes, *findings.describe_unannotated().splitlines()],
             ),
             config_text=config_text,
+            num_shared=run_data.num_shared,
         ),
     )
     return path

@@ -1,6 +1,6 @@
 """Pictures and pages for people: drawn boxes, charts, reports of runs and of data."""
 
-from ehsod_tf.visualization.annotated_images import choose_images
+from ehsod_tf.visualization.annotated_images import choose_images, name_kind
 from ehsod_tf.visualization.batch_page import (
     BatchNames,
     format_batch,
@@ -47,6 +47,7 @@ __all__ = [
     "format_inspection",
     "make_picture",
     "make_prediction_card",
+    "name_kind",
     "overlay_map",
     "write_batch_page",
     "write_comparison",

@@ -51,9 +51,7 @@ def choose_images(image_set: ImageSet, count: int, seed: int = 0) -> Chosen:
         `Chosen`; images of which nothing is known are not among them.
     """
     known = (image_set.image_labels != UNKNOWN).any(axis=1)
-    boxed, by_people = image_set.has_boxes, image_set.boxed_by_people
-    strong = by_people & image_set.is_strong
-    kinds = (strong, by_people & ~strong, boxed & ~by_people, ~boxed & known)
+    kinds = [mask & known for mask in _find_kinds(image_set)]
     present = np.column_stack(
         [
             image_set.image_labels == PRESENT,
@@ -72,6 +70,19 @@ def choose_images(image_set: ImageSet, count: int, seed: int = 0) -> Chosen:
         missing = missing & ~present[row]
         taken.append(row)
     return Chosen(*map(sorted, chosen))
+
+
+def name_kind(image_set: ImageSet, row: int) -> str:
+    """The field of `Chosen` that an image belongs to."""
+    masks = zip(Chosen._fields, _find_kinds(image_set), strict=True)
+    return next(name for name, mask in masks if mask[row])
+
+
+def _find_kinds(image_set):
+    """Four masks [I] bool, one for each field of `Chosen`; each image is in one."""
+    boxed, by_people = image_set.has_boxes, image_set.boxed_by_people
+    strong = by_people & image_set.is_strong
+    return strong, by_people & ~strong, boxed & ~by_people, ~boxed
 
 
 def _find_ignored(image_set):

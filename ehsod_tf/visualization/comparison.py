@@ -12,12 +12,17 @@ from ehsod_tf.visualization.history_charts import make_series
 from ehsod_tf.visualization.pictures import Gallery
 from ehsod_tf.visualization.rendering import write_page
 from ehsod_tf.visualization.report import DEFAULT_SCORE, ERROR_NAMES, Diagnosis
+from ehsod_tf.visualization.supervision_text import (
+    describe_common_evaluation,
+    describe_training,
+    list_supervision,
+)
 
 MAX_RUNS = MAX_SERIES
 
 
 class ComparedRun(NamedTuple):
-    """One run of the page; see `RunReport` for the attributes.
+    """One run of the page; see `RunReport` for the other attributes.
 
     Attributes:
         name: unlike those of the others.
@@ -30,6 +35,7 @@ class ComparedRun(NamedTuple):
     diagnosis: Diagnosis
     history: Sequence[Mapping]
     settings: Mapping[str, str]
+    num_shared: int = 0
 
 
 def write_comparison(
@@ -48,14 +54,21 @@ def write_comparison(
     """
     scores = [run.diagnosis.point.score for run in runs if run.diagnosis.point]
     figure = _choose_class_figure(runs[0])
+    num_images = runs[0].diagnosis.num_images
     write_page(
         path,
         "comparison.html",
         script_name="scores.js",
         title=title,
         runs=runs,
-        tiles=[(run.name, list_leading(runs, run)) for run in runs],
-        supervision=[_describe_supervision(run) for run in runs],
+        evaluation=describe_common_evaluation(
+            num_images, {run.name: run.num_shared for run in runs}
+        ),
+        tiles=[
+            (run.name, describe_training(run.summary), list_leading(runs, run))
+            for run in runs
+        ],
+        supervision=_list_supervision(runs),
         figure_table=_list_figures(runs),
         class_table=_list_classes(runs, figure),
         charts=[chart for chart in _draw_charts(runs, figure) if chart],
@@ -131,14 +144,10 @@ def _choose_class_figure(run):
     return "AP50" if "AP50" in columns else "ap50_area"
 
 
-def _describe_supervision(run):
-    summary = run.summary
-    return [
-        run.name,
-        summary.num_strong + summary.num_partly,
-        summary.num_weak,
-        int(summary.boxes.sum()),
-        len(run.history),
+def _list_supervision(runs):
+    header, rows = list_supervision([run.summary for run in runs])
+    return ["run", *header, "epochs"], [
+        [run.name, *row, len(run.history)] for run, row in zip(runs, rows, strict=True)
     ]
 
 

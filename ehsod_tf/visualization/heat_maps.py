@@ -22,8 +22,8 @@ class Explained(NamedTuple):
     Attributes:
         name: for people.
         pixels: [h, w, 3] uint8, the image as the network sees it.
-        is_strong: it has boxes.
-        boxes: [m, 4] of a strong image, in pixels of `pixels`.
+        kind: what is known of it, as a field of `annotated_images.Chosen` has it.
+        boxes: [m, 4] in pixels of `pixels`; none of a weak image.
         classes: [m] of the boxes.
         maps: {class name: [h', w'] float in [0, 1]}, of the classes that it shows.
         proposals: [n, 4] the best proposals, best first.
@@ -33,7 +33,7 @@ class Explained(NamedTuple):
 
     name: str
     pixels: np.ndarray
-    is_strong: bool
+    kind: str
     boxes: np.ndarray
     classes: np.ndarray
     maps: dict[str, np.ndarray]
@@ -72,11 +72,9 @@ def draw_maps(explained: Explained, class_names) -> MapRow:
     """Lays each class map of an image over it; bright is where the class is seen."""
     image = _shrink(explained.pixels)
     zoom = image.width / explained.pixels.shape[1]
-    pixels = np.asarray(image)
-    if explained.is_strong:
-        pixels = draw_boxes(
-            pixels, zoom * explained.boxes, explained.classes, class_names
-        )
+    pixels = draw_boxes(
+        np.asarray(image), zoom * explained.boxes, explained.classes, class_names
+    )
     images = [("image", embed_image(pixels, _QUALITY))]
     for name, class_map in explained.maps.items():
         overlaid = overlay_map(np.asarray(image), class_map)

@@ -19,6 +19,10 @@ from ehsod_tf.visualization.heat_maps import Explained, draw_maps, draw_proposal
 from ehsod_tf.visualization.history_charts import draw_history, draw_teacher
 from ehsod_tf.visualization.pictures import Gallery
 from ehsod_tf.visualization.rendering import Bar, Shade, write_page
+from ehsod_tf.visualization.supervision_text import (
+    describe_evaluation,
+    describe_training,
+)
 
 # From which score detections are shown where no better one is known.
 DEFAULT_SCORE = 0.3
@@ -31,6 +35,14 @@ ERROR_NAMES = {
     "duplicate": "object found twice",
     "background": "nothing there",
     "missed": "object not found",
+}
+
+# By what is known of a training image, in the order of the page.
+_MAP_HEADINGS = {
+    "strong": "Strong images: the boxes are known.",
+    "partly": "Images boxed in part: where there is no box, there may be an object.",
+    "machine": "Images with boxes that a detector drew, not people.",
+    "weak": "Weak images: only the labels are known.",
 }
 
 
@@ -82,6 +94,7 @@ class RunReport(NamedTuple):
         timings: rows as in ``timings.csv``: numbers or their text; may be empty.
         left_out: of both sets.
         config_text: the operative configuration.
+        num_shared: evaluation images that are training images too.
     """
 
     title: str
@@ -94,17 +107,21 @@ class RunReport(NamedTuple):
     timings: Sequence[Mapping]
     left_out: LeftOut
     config_text: str
+    num_shared: int = 0
 
 
 def write_report(path: str | os.PathLike, report: RunReport) -> None:
     """Writes the report of a run as one HTML file that asks for no other."""
     point = report.diagnosis.point
+    kinds = _group_by_kind(report.explained)
     write_page(
         path,
         "report.html",
         script_name="scores.js",
         title=report.title,
         report=report,
+        training=describe_training(report.summary),
+        evaluation=describe_evaluation(report.diagnosis.num_images, report.num_shared),
         threshold=point.score if point else DEFAULT_SCORE,
         leading=list_tiles(report.figures, leading=True),
         others=list_tiles(report.figures, leading=False),
@@ -113,17 +130,18 @@ def write_report(path: str | os.PathLike, report: RunReport) -> None:
         curves_chart=draw_curves(report.diagnosis, report.figures),
         errors_chart=_draw_errors(report.diagnosis.errors),
         confusion=_shade_confusions(report),
-        map_rows={
-            kind: [
-                draw_maps(explained, report.summary.class_names)
-                for explained in report.explained
-                if explained.is_strong == is_strong
-            ]
-            for kind, is_strong in (("strong", True), ("weak", False))
-        },
+        map_rows=[
+            (
+                _MAP_HEADINGS[kind],
+                [draw_maps(image, report.summary.class_names) for image in images],
+            )
+            for kind, images in kinds.items()
+        ],
         proposals=[
             draw_proposals(explained, f"proposals-{number}")
-            for number, explained in enumerate(_take_both_kinds(report.explained))
+            for number, explained in enumerate(
+                image for images in kinds.values() for image in images[:2]
+            )
         ],
         teacher_charts=draw_teacher(report.history),
         history_charts=draw_history(report.history),
@@ -176,6 +194,8 @@ def _list_classes(report):
         "images with labels": summary.other_images,
         "boxes": summary.boxes,
     }
+    if summary.machine_boxes.any():
+        counts["a detector's boxes"] = summary.machine_boxes
     header = ["class", *counts, "objects to find", *columns]
     rows = [
         [
@@ -259,11 +279,13 @@ def _shade(names, row, column, count, total):
     return Shade(f"{count:,}" if count else "", count / total if total else 0.0, hint)
 
 
-def _take_both_kinds(explained):
-    """Two strong and two weak images."""
-    strong = [image for image in explained if image.is_strong]
-    weak = [image for image in explained if not image.is_strong]
-    return strong[:2] + weak[:2]
+def _group_by_kind(explained):
+    """{kind: its images}, without the kinds that have none."""
+    kinds = {
+        kind: [image for image in explained if image.kind == kind]
+        for kind in _MAP_HEADINGS
+    }
+    return {kind: images for kind, images in kinds.items() if images}
 
 
 def _draw_timings(timings):

@@ -32,7 +32,9 @@ def make_run(image_set, tmp_path, monkeypatch):
         comparison,
         "load_data",
         lambda experiment, findings: SimpleNamespace(
-            evaluation_set=experiment.image_set, training_set=experiment.image_set
+            evaluation_set=experiment.image_set,
+            training_set=experiment.training_set,
+            num_shared=experiment.num_shared,
         ),
     )
 
@@ -59,12 +61,18 @@ def make_run(image_set, tmp_path, monkeypatch):
 
 @pytest.fixture
 def compare(image_set, tmp_path):
-    def compare(folders, sets=None, png_bits=16):
+    def compare(folders, sets=None, training_sets=None, num_shared=None):
         sets = iter(sets or [image_set] * len(folders))
 
         def load(folder):
             with open(f"{folder}/operative_config.gin") as file:
-                experiment = SimpleNamespace(image_set=next(sets), png_bits=png_bits)
+                image_set = next(sets)
+                experiment = SimpleNamespace(
+                    image_set=image_set,
+                    training_set=(training_sets or {}).get(folder, image_set),
+                    num_shared=(num_shared or {}).get(folder, 0),
+                    png_bits=16,
+                )
                 return experiment, file.read()
 
         comparison.compare_runs(folders, load, tmp_path / "page.html")
@@ -104,6 +112,37 @@ def test_the_same_images_under_each_run(make_run, compare):
     for key in keys:
         assert text.count(f'<use href="#{key}"/>') == 3
     assert text.count("<figcaption>third</figcaption>") == 9
+
+
+def test_what_each_run_was_trained_on(make_run, compare, image_set):
+    folders = [make_run("first", 8), make_run("second", 2)]
+    text = compare(folders)
+    assert "<p>The same 9 images were given to each detector, and none was " in text
+    usual = ["run", "images with boxes", "with labels only", "boxes", "epochs"]
+    assert list_cells(text, "th") == usual
+    assert list_cells(text, "td") == ["first", "9", "0", "18", "2"]
+
+    machine = np.arange(9) < 7
+    machine_boxed = image_set._replace(machine_boxed=machine)
+    text = compare(
+        folders,
+        training_sets={folders[1]: machine_boxed},
+        num_shared={folders[1]: 4},
+    )
+    assert "second: trained on 2 images with boxes, 7 with a detector's boxes" in text
+    assert "detector. second was trained on 4 of them: expect lower figures" in text
+    assert list_cells(text, "th") == [
+        "run", "images with boxes", "with a detector's boxes", "with labels only",
+        "boxes", "a detector's boxes", "epochs",
+    ]  # fmt: skip
+    assert list_cells(text, "td", 1) == ["second", "2", "7", "0", "4", "14", "2"]
+
+
+def list_cells(text, tag, row=0):
+    """Of the header, or a row, of the table of supervision."""
+    table = re.search("<thead><tr><th>run</th>.*?</table>", text, re.DOTALL)[0]
+    rows = [line for line in table.split("<tr>") if re.search(f"<{tag}[ >]", line)]
+    return re.findall(f"<{tag}[^>]*>([^<]*)</{tag}>", rows[row])
 
 
 def test_settings_that_differ(make_run, compare):

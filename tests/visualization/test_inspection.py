@@ -11,7 +11,7 @@ from small_sets import make_image_set
 from ehsod_tf.data.statistics import summarize
 from ehsod_tf.structures import ABSENT, ANY_CLASS, PARTLY_BOXED, PRESENT, UNKNOWN
 from ehsod_tf.visualization import write_inspection
-from ehsod_tf.visualization.annotated_images import choose_images, draw_card
+from ehsod_tf.visualization.annotated_images import choose_images, draw_card, name_kind
 from ehsod_tf.visualization.drawing import choose_color
 
 NASTY = '<b onclick="x">&amp; http://example.org'
@@ -196,6 +196,8 @@ def every_kind(mixed_set):
 
 def test_every_kind_of_image_is_shown_apart(every_kind, write):
     assert choose_images(every_kind, 24) == ([], [1], [0], [2, 3])
+    kinds = [name_kind(every_kind, row) for row in range(4)]
+    assert kinds == ["machine", "partly", "weak", "weak"]
     text = write(every_kind)
     assert read_tiles(text) == {
         **{"Images": 5, "Strong": 0, "Partly": 1, "Machine": 1, "Weak": 2},

@@ -15,7 +15,7 @@ from ehsod_tf.data import summarize
 from ehsod_tf.evaluation import Results, match_detections, write_metrics
 from ehsod_tf.evaluation.runner import compute_figures
 from ehsod_tf.runs.diagnosis import diagnose, give_verdicts
-from ehsod_tf.structures import ABSENT, PRESENT
+from ehsod_tf.structures import ABSENT, PARTLY_BOXED, PRESENT, UNKNOWN
 
 NASTY = '<script>alert("$x$")</script> & http://example.org'
 # As csv.DictReader gives them: text, and nothing where an epoch has no figure.
@@ -55,7 +55,7 @@ def results(image_set):
 
 @pytest.fixture
 def make_report(image_set, results):
-    def make(metrics="coco", **changes):
+    def make(metrics="coco", kinds=("strong", "weak"), **changes):
         matches = match_detections(image_set, results)
         picture = visualization.make_picture(
             image_set, 1, [(results, give_verdicts(results, matches))], key="image-1"
@@ -64,15 +64,15 @@ def make_report(image_set, results):
             visualization.Explained(
                 name=NASTY,
                 pixels=np.full([20, 30, 3], 200, np.uint8),
-                is_strong=is_strong,
-                boxes=np.array([[2.0, 2, 10, 10]]),
-                classes=np.array([1]),
+                kind=kind,
+                boxes=np.array([[2.0, 2, 10, 10]])[: kind != "weak"],
+                classes=np.array([1])[: kind != "weak"],
                 maps={NASTY: np.linspace(0, 0.5, 20).reshape(4, 5)},
                 proposals=np.array([[1.0, 1, 9, 9], [2, 2, 15, 20]]),
                 rpn_scores=np.array([0.75, 0.5]),
                 cam_scores=np.array([0.25, 0.125]),
             )
-            for is_strong in (True, False)
+            for kind in kinds
         ]
         report = visualization.RunReport(
             title=NASTY,
@@ -174,6 +174,67 @@ def test_times_problems_and_costs_are_shown(write, make_report):
     assert "bad" in page.texts
     for error in report.diagnosis.errors:
         assert f": {100 * error.cost:.2f} ({error.count})</title>" in text
+
+
+def test_images_are_counted_by_what_was_known_of_them(write, make_report, image_set):
+    text, _ = write(make_report())
+    assert "trained on 6 images with boxes and 0 with labels only; what" in text
+    assert "a detector's boxes" not in unescape(text)
+    machine = np.array([False, True, True, False, False, False])
+    states = image_set.class_states.copy()
+    states[3], states[4:] = PARTLY_BOXED, UNKNOWN
+    mixed = image_set._replace(machine_boxed=machine, class_states=states)
+    text = unescape(write(make_report(summary=summarize(mixed)))[0])
+    assert (
+        "trained on 2 images with boxes, 2 with a detector's boxes, 0 with labels only "
+        "and 2 of which nothing was known;"
+    ) in text
+    header, row = re.search(
+        r"<thead><tr>(.*?)</tr>.*?<tr><td>cat</td>(.*?)</tr>", text, re.DOTALL
+    ).groups()
+    names = re.findall("<th>(.*?)</th>", header)
+    cells = re.findall(r'<td class="number">(.*?)</td>', row)
+    assert names[1:6] == [
+        "images with boxes", "images with labels", "boxes", "a detector's boxes",
+        "objects to find",
+    ]  # fmt: skip
+    counts = dict(zip(names[1:], map(int, cells), strict=False))
+    summary = summarize(mixed)
+    assert counts["a detector's boxes"] == summary.machine_boxes[0] == 1
+    assert counts["boxes"] == summary.boxes[0]
+
+
+@pytest.mark.parametrize(
+    ("num_shared", "words"),
+    [
+        (0, "what it finds on 6 images that it has not seen.</p>"),
+        (
+            2,
+            "on 6 images. It was trained on 2 of these: expect lower figures",
+        ),
+        (6, "on 6 images. It was trained on all of these: expect lower"),
+    ],
+)
+def test_images_that_were_in_training_are_admitted(
+    write, make_report, num_shared, words
+):
+    text, _ = write(make_report(num_shared=num_shared))
+    assert words in text and ("not seen" in text) == (num_shared == 0)
+
+
+def test_class_maps_stand_under_what_is_known_of_their_images(write, make_report):
+    kinds = ("weak", "strong", "machine", "partly", "machine", "machine")
+    text = unescape(write(make_report(kinds=kinds))[0])
+    part = text.partition('id="maps"')[2].partition("<h3>Proposals")[0]
+    headings = re.findall("<h3>(.*?)</h3>", part)
+    assert [heading.split(":")[0] for heading in headings] == [
+        "Strong images", "Images boxed in part",
+        "Images with boxes that a detector drew, not people.", "Weak images",
+    ]  # fmt: skip
+    rows = [piece.count('<div class="maps">') for piece in part.split("<h3>")[1:]]
+    assert rows == [1, 1, 3, 1]
+    # Of each kind two at most.
+    assert len(re.findall('<image id="proposals-', text)) == 5
 
 
 def test_slider_begins_where_f1_is_best(write, make_report):

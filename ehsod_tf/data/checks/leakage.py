@@ -58,12 +58,12 @@ def leave_out_shared_images(
 
 def note_shared_images(
     training_set: ImageSet, evaluation_set: ImageSet, *, findings: Findings
-) -> None:
-    """Notes how many evaluation images are training images too, where that is wanted.
+) -> int:
+    """Counts evaluation images that are training images too, where that is wanted.
 
     Args:
         training_set, evaluation_set: what may share images.
-        findings: takes the note.
+        findings: takes a note, if there are any.
     """
     shared = {path for _, path in _find_shared(training_set, evaluation_set, findings)}
     if shared:
@@ -72,6 +72,7 @@ def note_shared_images(
             "training images too: the figures say how well these were learnt, not how "
             "well the detector does on others"
         )
+    return len(shared)
 
 
 def _find_shared(
