@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from ehsod_tf.cli import data_sets, flags, machine, runs
+from ehsod_tf.cli import data_sets, exports, flags, machine, runs
 from ehsod_tf.cli.folder_flags import FolderFlags, take_folder_flags
 from ehsod_tf.cli.predict import predict
 from ehsod_tf.cli.sources import Source, pop_source
@@ -85,7 +85,7 @@ GROUPS: dict[str, dict[str, Verb]] = {
         "export": Verb(
             "write the detector for TensorFlow, ONNX Runtime, OpenVINO or LiteRT",
             "ehsod export --model_dir runs/quickstart --output exported/saved_model",
-            runs.export,
+            exports.export,
             flags.add_export,
         ),
     },
