@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from image_encoding import make_exif
+from PIL import Image
 
 from ehsod_tf.data import read_coco
 from ehsod_tf.data.problems import Findings
@@ -119,6 +121,26 @@ def test_supervision_overrides(read, fields, expected):
     found, findings = read(b=fields)
     assert found["b.png"] == expected
     assert not findings.problems
+
+
+@pytest.mark.parametrize(
+    "fields, num_images, num_problems",
+    [
+        ({}, 1, 1),
+        ({"supervision": "labels"}, 2, 0),
+        ({"supervision": "none"}, 1, 0),
+    ],
+)
+def test_how_an_image_is_turned_matters_to_its_boxes_alone(
+    fields, num_images, num_problems, coco_content, write_json, tmp_path
+):
+    coco_content["images"][1] |= fields | {"width": 0, "height": 0}
+    name = coco_content["images"][1]["file_name"]
+    Image.new("RGB", (8, 9)).save(tmp_path / name, exif=make_exif(6))
+    findings = Findings()
+    found = read_coco(write_json(coco_content), tmp_path, findings=findings)
+    assert len(found.paths) == num_images
+    assert [p.field for p in findings.problems] == ["size"] * num_problems
 
 
 def test_supervision_none_is_left_out_and_noted(read):

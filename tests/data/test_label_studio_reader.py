@@ -5,9 +5,11 @@ import json
 
 import numpy as np
 import pytest
+from image_encoding import make_exif
 from malformed import label_studio_cases
 from malformed.case import HEIGHT, WIDTH, write_images
 from malformed.label_studio_cases import CHOICE, make_region, make_task
+from PIL import Image
 
 from ehsod_tf import cli, data
 from ehsod_tf.data import Findings
@@ -101,6 +103,19 @@ def test_choices_are_labels_of_the_image(read):
     assert image_set.image_labels.tolist()[1] == [ABSENT, PRESENT]
     image_set, _ = read([CHOICE], unlisted="unknown")
     assert image_set.image_labels.tolist()[1] == [UNKNOWN, PRESENT]
+
+
+def test_how_an_image_with_choices_alone_is_turned_does_not_matter(tmp_path):
+    write_images(tmp_path)
+    Image.new("RGB", (8, 9)).save(tmp_path / "b.png", exif=make_exif(6))
+    tasks = copy.deepcopy(label_studio_cases.SOUND)
+    tasks[1] = make_task(1, [CHOICE])
+    path = tmp_path / "tasks.json"
+    path.write_text(json.dumps(tasks))
+    findings = Findings()
+    found = data.read_label_studio(path, tmp_path, findings=findings)
+    assert not findings.problems
+    assert found.sizes[found.image_names.index("b.png")].tolist() == [9, 8]
 
 
 def test_choices_of_a_region_say_nothing_of_the_image(read):

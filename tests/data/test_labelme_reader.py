@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from image_encoding import make_exif
 from malformed import labelme_cases
 from malformed.labelme_cases import SOUND
 from PIL import Image
@@ -130,6 +131,23 @@ def test_an_image_without_a_file_is_unknown_or_empty(read):
     image_set, _ = read(change=remove, unannotated="empty")
     assert sorted(image_set.image_names) == ["a.png", "b.png", "c.png"]
     assert list_boxes(image_set) == []
+
+
+def test_how_an_image_without_boxes_is_turned_does_not_matter(read):
+    def turn(folder):
+        (folder / "b.json").unlink()
+        (folder / "d.png").write_bytes(b"none")
+        Image.new("RGB", (8, 9)).save(folder / "b.png", exif=make_exif(6))
+
+    # What is left out is not looked at.
+    assert read(change=turn)[0].image_names == ["a.png", "c.png"]
+
+    def turn_only(folder):
+        turn(folder)
+        (folder / "d.png").unlink()
+
+    found, _ = read(change=turn_only, unannotated="empty")
+    assert found.sizes[found.image_names.index("b.png")].tolist() == [9, 8]
 
 
 @pytest.mark.parametrize(

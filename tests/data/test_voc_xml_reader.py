@@ -58,6 +58,8 @@ def test_an_image_without_a_file_is_unknown_or_empty(folder):
     row = found.image_names.index("e.png")
     assert found.has_boxes[row] and not found.image_labels[row].any()
     assert found.sizes[row].tolist() == [20, 20]
+    (folder / "e.png").write_bytes(b"none")
+    assert "e.png" not in read(folder)[0].image_names
 
 
 def test_the_image_of_a_file_by_another_name(folder):

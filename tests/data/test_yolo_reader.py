@@ -5,6 +5,8 @@ import re
 import export_forms
 import numpy as np
 import pytest
+from image_encoding import make_exif
+from PIL import Image
 
 from ehsod_tf import data
 from ehsod_tf.data import Findings
@@ -137,6 +139,15 @@ def test_a_missing_file_is_unknown_and_an_empty_one_is_background(yolo):
     assert "1 images have no label file and are taken as background" in (
         "\n".join(findings.notes)
     )
+    image = yolo.folder / "images" / "train" / "a.jpg"
+    Image.new("RGB", (8, 9)).save(image, exif=make_exif(6))
+    findings = Findings()
+    found = data.read_yolo(yolo.folder, unannotated="empty", findings=findings)
+    assert len(found.paths) == 4 and not findings.problems
+    image.write_bytes(b"none")
+    findings = Findings()
+    assert len(data.read_yolo(yolo.folder, findings=findings).paths) == 3
+    assert not findings.problems and list(findings.unannotated.values()) == [1]
     with pytest.raises(ConfigError, match="unannotated is one of leave_out, empty"):
         data.read_yolo(yolo.folder, unannotated="background")
 

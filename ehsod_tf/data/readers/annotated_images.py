@@ -105,13 +105,22 @@ def assemble_annotated_images(
     class_names = choose_classes(known_names, class_names, source, findings)
     table = _make_table(images, class_names, unlisted)
     _leave_out_bad_names(images, table, source, findings)
-    fill_table_sizes(table, [image.path for image in images], source, findings)
+    is_boxed = np.array([image.is_boxed for image in images], bool)
+    fill_table_sizes(
+        table,
+        [image.path for image in images],
+        is_boxed,
+        np.array([bool(image.objects) for image in images], bool),
+        source=source,
+        unannotated=unannotated,
+        findings=findings,
+    )
     objects = _gather_objects(images, table.sizes, class_names)
     note_flat_boxes([o.ignored and _is_flat(o.box) for o in objects], source, findings)
     image_set = supervise(
         table,
         stack_boxes(objects),
-        np.array([image.is_boxed for image in images], bool),
+        is_boxed,
         class_names=class_names,
         category_ids=tuple(range(1, len(class_names) + 1)),
         source=source,

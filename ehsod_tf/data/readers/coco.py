@@ -20,7 +20,7 @@ from ehsod_tf.data.readers.coco_images import (
     read_images,
 )
 from ehsod_tf.data.readers.coco_json import load_coco_json
-from ehsod_tf.data.readers.missing_sizes import fill_missing_sizes
+from ehsod_tf.data.readers.missing_sizes import fill_table_sizes
 from ehsod_tf.data.readers.supervision import ImageTable, supervise
 from ehsod_tf.data.spelling import refuse_lookalikes
 from ehsod_tf.structures import PRESENT, ImageSet
@@ -86,14 +86,23 @@ def build_image_set(
     images = read_images(image_records, path, categories, findings)
     regions = read_ignored_boxes(image_records, path, images, findings)
     del image_records
-    _fill_missing_sizes(images, image_dir, path, findings)
     records = content.pop("annotations")
     boxes, annotated = read_boxes(records, path, images, categories, findings)
+    boxes_and_regions = join_boxes(boxes, regions)
+    fill_table_sizes(
+        images,
+        [os.path.join(image_dir, name) for name in images.names],
+        annotated,
+        np.bincount(boxes_and_regions.images, minlength=len(images.names)) > 0,
+        source=path,
+        unannotated=unannotated,
+        findings=findings,
+    )
     groups = [category.get("supercategory") for category in content["categories"]]
     _note_group_names(categories, groups, boxes, images, path, findings)
     image_set = supervise(
         images,
-        join_boxes(boxes, regions),
+        boxes_and_regions,
         annotated,
         class_names=categories.names,
         category_ids=categories.ids,
@@ -140,21 +149,6 @@ def _select_categories(
     class_of_id = dict.fromkeys(id_of_name.values(), -1)
     class_of_id |= {category_id: index for index, category_id in enumerate(ids)}
     return Categories(tuple(class_names), ids, class_of_id, id_of_name)
-
-
-def _fill_missing_sizes(
-    images: ImageTable, image_dir: str | os.PathLike, path: str, findings: Findings
-) -> None:
-    rows = np.flatnonzero(images.sound & (images.sizes == 0).any(axis=1))
-    sizes = images.sizes[rows]
-    images.sound[rows] = fill_missing_sizes(
-        sizes,
-        [os.path.join(image_dir, images.names[row]) for row in rows],
-        [images.records[row] for row in rows],
-        path,
-        findings,
-    )
-    images.sizes[rows] = sizes
 
 
 def _note_group_names(

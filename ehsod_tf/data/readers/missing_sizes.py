@@ -7,25 +7,34 @@ import numpy as np
 from ehsod_tf.data.image_files import TURNED, read_headers
 from ehsod_tf.data.label_states import name_first
 from ehsod_tf.data.problems import Findings
-from ehsod_tf.data.readers.supervision import ImageTable
+from ehsod_tf.data.readers.supervision import ImageTable, tell_kinds
 from ehsod_tf.errors import DataError
 
 
 def fill_table_sizes(
     images: ImageTable,
     paths: Sequence[str],
-    source: str,
-    findings: Findings,
+    annotated: np.ndarray,
+    has_boxes: np.ndarray,
     *,
+    source: str,
+    unannotated: str,
+    findings: Findings,
     noted: bool = True,
 ) -> None:
-    """As `fill_missing_sizes`, for the sound images of a table, changed in place."""
-    rows = np.flatnonzero(images.sound)
+    """As `fill_missing_sizes`, for the sound images of a table, changed in place.
+
+    Those that `supervise` will leave out, for which see `annotated` and `unannotated`
+    there, are not looked at: their files may be of any kind.
+    """
+    strong, weak = tell_kinds(images, annotated, unannotated)
+    rows = np.flatnonzero(images.sound & (strong | weak))
     sizes = images.sizes[rows]
     images.sound[rows] = fill_missing_sizes(
         sizes,
         [paths[row] for row in rows],
         [images.records[row] for row in rows],
+        (has_boxes & strong)[rows],
         source,
         findings,
         noted=noted,
@@ -37,6 +46,7 @@ def fill_missing_sizes(
     sizes: np.ndarray,
     paths: Sequence[str],
     records: Sequence[str],
+    has_boxes: np.ndarray,
     source: str,
     findings: Findings,
     *,
@@ -48,6 +58,7 @@ def fill_missing_sizes(
         sizes: [I, 2] integers (height, width), changed in place.
         paths: I files; only those of missing sizes are looked at.
         records: I names of the records in problems, e.g. "image 17".
+        has_boxes: [I] bool. Labels mean the same of an image that is turned.
         source: path of the annotation.
         findings: takes a note, and problems with files that cannot tell.
         noted: False for a form that never gives a size.
@@ -66,7 +77,7 @@ def fill_missing_sizes(
             fault = str(header)
             if noted:
                 fault = f"the annotation gives no size, and so must the image: {fault}"
-        elif header.orientation in TURNED:
+        elif has_boxes[row] and header.orientation in TURNED:
             what = "the annotation gives no size, and " if noted else ""
             remedy = "add the size to the annotation" if noted else "store it upright"
             fault = (

@@ -43,6 +43,22 @@ class ImageTable(NamedTuple):
     complete: np.ndarray | None = None
 
 
+def tell_kinds(
+    images: ImageTable, annotated: np.ndarray, unannotated: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns [I] bool of the strong and of the weak images; the rest is left out.
+
+    `supervise` leaves out more: those of which no label is known. For the arguments see
+    there.
+    """
+    unspoken = images.supervision == ""
+    strong = (images.supervision == "boxes") | (unspoken & annotated)
+    if unannotated == "empty":
+        strong |= unspoken & ~images.has_list
+    weak = (images.supervision == "labels") | (unspoken & ~annotated & images.has_list)
+    return strong, weak
+
+
 def supervise(
     images: ImageTable,
     boxes: BoxColumns,
@@ -72,11 +88,7 @@ def supervise(
         `ImageSet` of the sound images; its `paths` are the names.
     """
     asked, has_list = images.supervision, images.has_list
-    unspoken = asked == ""
-    strong = (asked == "boxes") | (unspoken & annotated)
-    if unannotated == "empty":
-        strong |= unspoken & ~has_list
-    weak = (asked == "labels") | (unspoken & ~annotated & has_list)
+    strong, weak = tell_kinds(images, annotated, unannotated)
     boxed = derive_image_labels(boxes, len(strong), len(class_names))
     _find_missing_labels(images, weak & ~annotated & ~has_list, source, findings)
     complete = np.ones_like(boxed, bool) if images.complete is None else images.complete
@@ -92,7 +104,7 @@ def supervise(
     strong &= ~unknown
     weak &= ~unknown
     left_out = {
-        label_states.NO_ANNOTATION: unspoken & ~strong & ~weak & ~unknown,
+        label_states.NO_ANNOTATION: (asked == "") & ~strong & ~weak & ~unknown,
         label_states.NO_KNOWN_LABEL: unknown,
         "of supervision 'none'": asked == "none",
     }

@@ -100,7 +100,8 @@ def read_voc(
     paths = _list_paths(devkit_dir, names, findings)
     sizes = np.array([a.size if a else (1, 1) for a in annotations]).reshape(-1, 2)
     records = [f"image {name}" for name in names]
-    is_sound &= fill_missing_sizes(sizes, paths, records, folder, findings)
+    has_boxes = np.array([bool(a and a.objects) for a in annotations], bool)
+    is_sound &= fill_missing_sizes(sizes, paths, records, has_boxes, folder, findings)
     whole = assemble_image_set(
         class_names=tuple(class_names),
         category_ids=tuple(range(1, len(class_names) + 1)),

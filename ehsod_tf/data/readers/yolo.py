@@ -7,7 +7,7 @@ import numpy as np
 
 from ehsod_tf.data import label_states
 from ehsod_tf.data.columns import BoxColumns
-from ehsod_tf.data.image_files import derive_image_id, is_plain_text
+from ehsod_tf.data.image_files import derive_image_id, is_plain_text, read_headers
 from ehsod_tf.data.problems import Findings, collects_or_raises
 from ehsod_tf.data.readers.annotated_images import choose_classes, note_flat_boxes
 from ehsod_tf.data.readers.missing_sizes import fill_table_sizes
@@ -74,7 +74,17 @@ def read_yolo(
         files, images, len(known_names), description.has_keypoints, findings
     )
     unused = _refuse_misnamed_labels(images, files, labels, findings)
-    fill_table_sizes(images, paths, source, findings, noted=False)
+    _refuse_missing_images(images, paths, labels, findings)
+    fill_table_sizes(
+        images,
+        paths,
+        labels.has_file,
+        np.bincount(labels.images, minlength=len(paths)) > 0,
+        source=source,
+        unannotated=unannotated,
+        findings=findings,
+        noted=False,
+    )
     _note_oddities(images, unused, labels, unannotated, source, findings)
     boxes = _make_columns(labels, images.sizes, known_names, class_names)
     note_flat_boxes(boxes.ignored, source, findings)
@@ -152,6 +162,21 @@ def _refuse_misnamed_labels(
         images.sound[row] = False
         refused.add(path)
     return [path for path in unused if path not in refused]
+
+
+def _refuse_missing_images(
+    images: ImageTable, paths: Sequence[str], labels: YoloLabels, findings: Findings
+) -> None:
+    """Names what a list has and the folder has not, though no label file asks for it.
+
+    Else a list of wrong paths would look like one of images without annotation.
+    """
+    rows = np.flatnonzero(images.sound & ~labels.has_file).tolist()
+    rows = [row for row in rows if not os.path.exists(paths[row])]
+    faults = read_headers([paths[row] for row in rows])
+    for row, fault in zip(rows, faults, strict=True):
+        findings.add(paths[row], images.records[row], "size", str(fault))
+        images.sound[row] = False
 
 
 def _fold_path(path: str) -> str:
