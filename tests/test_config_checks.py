@@ -115,6 +115,16 @@ def test_every_fault_of_a_file_and_its_includes_is_named_with_its_line(tmp_path)
     ]
 
 
+def test_lines_that_a_later_include_sets_anew_are_refused(tmp_path):
+    path = tmp_path / "mine.gin"
+    path.write_text(f"EPOCHS = 3\nDATA_DIR = 'mine'\ninclude {QUICKSTART!r}\n")
+    faults = refuse(path).split("; ")
+    assert faults[0].startswith("mine.gin, line 1: would do nothing, as ")
+    assert faults[0].endswith("which is included below it, sets the same")
+    assert faults[1] == "move it below the include"
+    assert faults[2].startswith("mine.gin, line 2: ")
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

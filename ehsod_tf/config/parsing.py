@@ -72,7 +72,8 @@ def read_settings(
         The settings, and the modules that the files import.
 
     Raises:
-        ConfigError: a file cannot be read, or includes itself.
+        ConfigError: a file cannot be read, includes itself, or sets what a file sets
+            anew that it includes below.
         SyntaxError, TokenError: as from gin.
     """
     settings, modules = [], []
@@ -102,14 +103,33 @@ def _read_file(path, parents, settings, modules, folders):
 
 
 def _read(lines, parents, settings, modules, folders):
+    own = []
     for statement in config_parser.ConfigParser(lines, _References()):
         match statement:
             case config_parser.IncludeStatement():
+                start = len(settings)
                 _read_file(statement.filename, parents, settings, modules, folders)
+                # On the command line a later one may change an earlier one.
+                if parents:
+                    _refuse_overridden(own, settings[start:])
             case config_parser.ImportStatement():
                 modules.append(statement.module)
             case config_parser.BindingStatement():
-                settings.append(_make_setting(statement, is_wish=not parents))
+                own.append(_make_setting(statement, is_wish=not parents))
+                settings.append(own[-1])
+
+
+def _refuse_overridden(own, included):
+    """Refuses lines of a file that another, included below them, sets anew."""
+    places = {setting.key: setting.where for setting in included}
+    faults = [
+        f"{setting.where}: would do nothing, as {places[setting.key]}, which is "
+        "included below it, sets the same; move it below the include"
+        for setting in own
+        if setting.key in places
+    ]
+    if faults:
+        raise ConfigError("; ".join(faults))
 
 
 def _make_setting(statement, is_wish):
