@@ -2,6 +2,7 @@
 
 import pathlib
 import sys
+from types import SimpleNamespace
 
 import gin
 import numpy as np
@@ -16,6 +17,7 @@ sys.path.insert(0, str(ROOT / "benchmarks" / "evidence"))
 from anchor_coverage import find_covered  # noqa: E402
 from arms import ARMS, MACHINE_ARMS  # noqa: E402
 from claims import compute_claims  # noqa: E402
+from extents import KINDS, measure_extents  # noqa: E402
 from matrices import MATRICES, list_runs  # noqa: E402
 from measure_run import exchange_averages  # noqa: E402
 from tables import format_tables  # noqa: E402
@@ -95,6 +97,40 @@ def test_anchor_coverage_tells_what_no_anchor_within_the_image_stands_for(
     boxes, image_size = np.array([box], np.float64), np.array([320, 240])
     assert find_covered(boxes, image_size, border_anchors=False).tolist() == [inside]
     assert find_covered(boxes, image_size, border_anchors=True).tolist() == [of_all]
+
+
+def test_extents_are_those_of_the_best_scored_detection_of_the_class():
+    """Objects of 10 x 10, one an image, and one that is ignored."""
+    box = np.array([10.0, 10.0, 20.0, 20.0])
+    image_set = SimpleNamespace(
+        image_ids=np.arange(5),
+        row_splits=np.array([0, 2, 3, 4, 5, 6]),
+        boxes=np.tile(box, [6, 1]),
+        classes=np.zeros(6, np.int32),
+        ignored=np.array([False, True, False, False, False, False]),
+    )
+    found = [
+        (0, 0, 0.9, [10, 10, 20, 28]),  # 10 of 18: too large, and one that fits below
+        (0, 0, 0.8, [10, 10, 20, 21]),
+        (0, 1, 1.0, box),
+        (1, 0, 0.5, [10, 10, 16, 20]),  # a part, 0.6
+        (1, 0, 0.9, [40, 40, 50, 50]),  # touches nothing
+        (2, 0, 0.5, [14, 10, 24, 20]),  # shifted, 6 of 14
+        (3, 1, 0.5, box),
+        (4, 0, 0.5, [10, 10, 20, 20]),
+    ]
+    image_ids, classes, scores, boxes = zip(*found, strict=True)
+    results = SimpleNamespace(
+        image_ids=np.array(image_ids),
+        boxes=np.array(boxes, np.float64),
+        scores=np.array(scores),
+        classes=np.array(classes),
+    )
+    ious, most, kinds = measure_extents(image_set, results)
+    np.testing.assert_allclose(ious, [10 / 18, 0.6, 6 / 14, 0, 1])
+    np.testing.assert_allclose(most, [10 / 11, 0.6, 6 / 14, 0, 1])
+    named = [KINDS[kind] for kind in kinds[ious < 0.7]]
+    assert named == ["too large", "a part", "shifted", "not found"]
 
 
 @pytest.mark.parametrize("name", PLUS_MATRICES)
