@@ -6,13 +6,11 @@ folder that has what they name. Python that loads a detector is run there too; a
 in Python code are looked up. Scripts of benchmarks parse their flags.
 """
 
-import argparse
 import ast
 import importlib
 import json
 import pathlib
 import re
-import runpy
 import shlex
 import shutil
 import sys
@@ -21,6 +19,7 @@ from inspect import ismodule
 
 import gin
 import pytest
+from script_runs import run_up_to_work
 from tiny_run import ROOT
 
 from ehsod_tf import cli
@@ -219,10 +218,6 @@ def parse(words):
     return vars(parser.parse_args(words[1:]))
 
 
-class Parsed(Exception):
-    """The script has read its flags and would begin its work."""
-
-
 @pytest.mark.parametrize(
     ("page", "words"),
     SCRIPT_RUNS,
@@ -234,27 +229,7 @@ def test_the_script_takes_its_flags(page, words, monkeypatch):
         compile(script.read_text(), script, "exec")
         assert len(words) == 1, "a script without flags"
         return
-    parse_args = argparse.ArgumentParser.parse_args
-
-    def parse_and_leave(parser, args=None, namespace=None):
-        parse_args(parser, args, namespace)
-        raise Parsed
-
-    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_and_leave)
-    monkeypatch.setattr(sys, "argv", [str(script), *words[1:]])
-    monkeypatch.syspath_prepend(str(script.parent))
-    known = set(sys.modules)
-    try:
-        with pytest.raises(Parsed):
-            runpy.run_path(str(script), run_name="__main__")
-    except ModuleNotFoundError as error:
-        pytest.skip(f"needs {error.name}")
-    finally:
-        # Neighbours of two scripts may have the same name.
-        for name in set(sys.modules) - known:
-            place = getattr(sys.modules[name], "__file__", None) or ""
-            if pathlib.Path(place).parent == script.parent:
-                del sys.modules[name]
+    run_up_to_work(script, monkeypatch, flags=words[1:])
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import dataclasses
 import os
 
 from ehsod_tf import data
-from ehsod_tf.cli.runs import load_experiment
+from ehsod_tf.api import load_experiment
 from ehsod_tf.evaluation import measure_pseudo_boxes
 from ehsod_tf.runs.data import load_data, make_evaluation_dataset
 from ehsod_tf.runs.model import make_promoter, restore_model
