@@ -307,6 +307,21 @@ def test_default_weights_are_those_of_the_paper():
     assert len(weights) == 16
 
 
+def test_each_term_has_its_own_weight():
+    criterion = HybridCriterion(
+        cam_cls=2.0, cam_seg=3.0, rpn_cls=5.0, rpn_reg=7.0,
+        mid=11.0, proposals=13.0, head_cls=17.0, head_reg=19.0, absent=23.0,
+        stages=(1.0, 0.5),
+    )  # fmt: skip
+    assert criterion.weights(2) == {
+        "cam_cls": 2.0, "cam_seg": 3.0, "rpn_cls": 5.0, "rpn_reg": 7.0,
+        "stage1_mid": 11.0, "stage1_proposals": 13.0,
+        "stage1_cls": 17.0, "stage1_reg": 19.0, "stage1_absent": 23.0,
+        "stage2_mid": 5.5, "stage2_proposals": 6.5,
+        "stage2_cls": 8.5, "stage2_reg": 9.5, "stage2_absent": 11.5,
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("absent", [0.0, 0.3])
 def test_every_term_has_a_weight_and_every_weight_a_term(cam_rpn, stages, absent):
     terms, _ = _compute(cam_rpn, stages, absent=absent)
