@@ -43,19 +43,23 @@ def test_what_is_no_dump_is_named(tmp_path, content):
         read_batch_dump(str(path))
 
 
-def test_every_damaged_dump_is_named(tmp_path):
-    """One bit flipped at many places; where the file still opens, it is as before."""
+def test_a_damaged_dump_is_named_or_as_before(tmp_path):
+    """One bit flipped at many places, of which some say nothing of the batch."""
     path = tmp_path / "file.npz"
     batch = next(iter(make_dataset()(0)))
     write_batch_dump(str(path), batch, LOGS, step=3)
     content = path.read_bytes()
+    undamaged = tf.nest.flatten(read_batch_dump(str(path)))
     refused = 0
     for place in range(0, len(content), len(content) // 60):
         damaged = bytearray(content)
         damaged[place] ^= 4
         path.write_bytes(damaged)
         try:
-            read_batch_dump(str(path))
+            dump = read_batch_dump(str(path))
         except DataError:
             refused += 1
+            continue
+        for actual, wanted in zip(tf.nest.flatten(dump), undamaged, strict=True):
+            np.testing.assert_array_equal(actual, wanted)
     assert refused > 40
