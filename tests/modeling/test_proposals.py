@@ -23,7 +23,9 @@ def _select(outputs, **settings):
     return select_proposals(outputs, IMAGE_SIZES, **settings)
 
 
-def _expect_level(outputs, level, b, pre_nms_top_k, cam_objectness, max_cam_level):
+def _expect_level(
+    outputs, level, b, pre_nms_top_k, cam_objectness, max_cam_level, nms_iou
+):
     """One level's [(score, box)] after suppression, best first."""
     anchors, logits, deltas = (
         hand_made.split_levels(outputs, values, axis=0)[level].numpy()
@@ -61,10 +63,11 @@ def _expect_level(outputs, level, b, pre_nms_top_k, cam_objectness, max_cam_leve
         elif cam_objectness != "none":
             score += oracles.average_over_box(*place)
         candidates.append((score, box))
-    return _suppress([c for c in candidates if oracles.compute_iou(c[1], c[1]) > 0])
+    candidates = [c for c in candidates if oracles.compute_iou(c[1], c[1]) > 0]
+    return _suppress(candidates, nms_iou)
 
 
-def _suppress(candidates, iou=0.7):
+def _suppress(candidates, iou):
     kept = []
     for score, box in sorted(candidates, key=lambda pair: -pair[0]):
         if all(oracles.compute_iou(box, other) <= iou for _, other in kept):
@@ -73,11 +76,20 @@ def _suppress(candidates, iou=0.7):
 
 
 @pytest.mark.parametrize(
-    ("cam_objectness", "max_cam_level"),
-    [*((name, 5) for name in CAM_OBJECTNESS), ("softmax_max", 4), ("contrast", 3)],
+    ("cam_objectness", "max_cam_level", "nms_iou"),
+    [
+        *((name, 5, 0.7) for name in CAM_OBJECTNESS),
+        ("softmax_max", 4, 0.7),
+        ("contrast", 3, 0.7),
+        ("softmax_max", 5, 0.2),
+    ],
 )
-def test_proposals_equal_the_oracle(outputs, cam_objectness, max_cam_level):
-    switches = {"cam_objectness": cam_objectness, "max_cam_level": max_cam_level}
+def test_proposals_equal_the_oracle(outputs, cam_objectness, max_cam_level, nms_iou):
+    switches = {
+        "cam_objectness": cam_objectness,
+        "max_cam_level": max_cam_level,
+        "nms_iou": nms_iou,
+    }
     proposals = _select(outputs, **switches)
     for b in range(5):
         pairs = []
@@ -143,9 +155,11 @@ def test_objectness_below_0_is_no_reason_to_drop_a_box(outputs):
 
 
 def test_selector_hands_its_switches_on(outputs):
-    switches = {"cam_objectness": "contrast", "max_cam_level": 4}
+    switches = {"cam_objectness": "contrast", "max_cam_level": 4, "nms_iou": 0.2}
     selector = ProposalSelector(
         test_pre_nms_top_k=20, test_max_proposals=30, **switches
     )
     selected = selector(outputs, IMAGE_SIZES, training=False)
     np.testing.assert_array_equal(selected.scores, _select(outputs, **switches).scores)
+    del switches["nms_iou"]
+    assert (selected.scores != _select(outputs, **switches).scores).numpy().any()
