@@ -2,12 +2,12 @@ import io
 import os
 import struct
 import threading
-import time
 import zlib
 
 import pytest
 from PIL import Image
 
+from ehsod_tf.data import image_files
 from ehsod_tf.data.image_files import (
     MAX_PIXELS,
     Header,
@@ -114,19 +114,43 @@ def test_headers_of_many_files(write_image, tmp_path):
     assert isinstance(found[1], DataError)
 
 
-@pytest.mark.parametrize("delay", [0.0, 0.002])
-def test_headers_are_read_side_by_side_only_where_that_takes_waiting(delay):
-    threads = []
+class Clock:
+    """In place of `time`, as the real one goes on while others use the processor."""
+
+    def __init__(self):
+        self.passed = self.used = 0.0
+
+    def perf_counter(self):
+        return self.passed
+
+    def thread_time(self):
+        return self.used
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_headers_are_read_side_by_side_only_where_that_takes_waiting(
+    waits, monkeypatch
+):
+    clock, threads = Clock(), []
+    monkeypatch.setattr(image_files, "time", clock)
+    # Of five parts, the last four: each waits for the three others to begin.
+    together = threading.Barrier(4)
 
     def read(item):
         threads.append(threading.get_ident())
-        time.sleep(delay)
+        clock.used += 1
+        clock.passed += 10 if waits else 2
+        if waits and item in (128, 256, 384, 512):
+            together.wait(timeout=60)
         return 2 * item
 
     assert map_headers(read, range(600)) == [2 * item for item in range(600)]
-    if delay:
-        assert threads[:100] == [threading.get_ident()] * 100
-        assert len(set(threads)) > 2
+    own = threading.get_ident()
+    if waits:
+        assert threads[:128] == [own] * 128
+        assert len({*threads} - {own}) == 4
+    else:
+        assert {*threads} == {own}
 
 
 @pytest.mark.parametrize(

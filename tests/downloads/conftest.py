@@ -2,7 +2,6 @@
 
 import http.server
 import threading
-import time
 
 import pytest
 
@@ -18,7 +17,6 @@ class Server:
             request beyond the list is served to its end.
         has_ranges: False ignores the Range header.
         status: answer every request with this status.
-        chunk_pause: seconds between two chunks of 16 KiB.
         requests: (path, Range header or None, bytes sent) of every request so far.
     """
 
@@ -27,7 +25,8 @@ class Server:
         self.cuts = []
         self.has_ranges = True
         self.status = None
-        self.chunk_pause = 0.0
+        self._silent_after = None
+        self._goes_on = threading.Event()
         self._requests = []
         self._http = http.server.ThreadingHTTPServer(
             ("127.0.0.1", 0), self._make_handler()
@@ -49,7 +48,16 @@ class Server:
     def bytes_sent(self):
         return sum(request[2] for request in self.requests)
 
+    def fall_silent(self, num_bytes):
+        """Lets connections stand still after so many bytes, until `go_on`."""
+        self._silent_after = num_bytes
+
+    def go_on(self):
+        self._silent_after = None
+        self._goes_on.set()
+
     def stop(self):
+        self.go_on()
         self._http.shutdown()
         self._http.server_close()
         self._thread.join()
@@ -96,6 +104,8 @@ class Server:
 
     def _send(self, handler, body, request):
         for start in range(0, len(body), 16384):
+            if self._silent_after is not None and start >= self._silent_after:
+                self._goes_on.wait()
             chunk = body[start : start + 16384]
             # Before the client has them, as it may be done before this thread goes on.
             request[2] += len(chunk)
@@ -103,7 +113,6 @@ class Server:
                 handler.wfile.write(chunk)
             except OSError:
                 break  # the client is gone
-            time.sleep(self.chunk_pause)
 
 
 @pytest.fixture
