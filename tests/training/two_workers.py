@@ -20,6 +20,8 @@ from ehsod_tf.errors import EhsodError
 
 # Seconds; TensorFlow needs some to notice that a worker has gone.
 PATIENCE = 60
+# Until two workers have started, connected and made three steps.
+PATIENCE_WITH_STEPS = 180
 
 
 class Slow(keras.callbacks.Callback):
@@ -67,8 +69,11 @@ def end_in_mid_run(folder, number, indices):
     steps = folder / "steps.txt"
     wanted = count_lines(steps) + 3
     processes = start_workers(folder, folder, callbacks=[Slow()])
-    deadline = time.monotonic() + PATIENCE
-    while count_lines(steps) < wanted and time.monotonic() < deadline:
+    deadline = time.monotonic() + PATIENCE_WITH_STEPS
+    while count_lines(steps) < wanted:
+        if time.monotonic() > deadline:
+            finish(*processes, patience=0)
+            raise TimeoutError(f"too few steps; {read_last_line(folder, 0)!r}")
         time.sleep(0.01)
     for index in indices:
         os.kill(processes[index], number)
