@@ -174,8 +174,9 @@ def test_another_run_lends_its_weights(trained, scenes, tmp_path, capsys):
     assert f"weights of step 4 from {trained[0]}, all of them" in printed
 
 
-def test_rerun_of_a_finished_run_trains_no_further(trained, scenes, capsys):
-    model_dir, _ = trained
+def test_rerun_of_a_finished_run_trains_no_further(trained, scenes, tmp_path, capsys):
+    model_dir = tmp_path / "tiny"
+    shutil.copytree(trained[0], model_dir)
     before = (model_dir / "metrics.json").read_text()
     cli.train(QUICKSTART, TINY, str(model_dir), str(scenes))
     assert (model_dir / "metrics.json").read_text() == before
