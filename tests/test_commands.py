@@ -12,6 +12,7 @@ import sys
 import time
 
 import gin
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -164,14 +165,25 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_end(trained, scenes, tmp_pat
 
 
 def test_another_run_lends_its_weights(trained, scenes, tmp_path, capsys):
+    """To one in other numbers, that sees no labels of weak images."""
     lines = [
         f"Experiment.initial_weights = '{trained[0]}'",
         "EPOCHS = 1",
         "Experiment.steps_per_epoch = 1",
+        "Experiment.dtype_policy = 'mixed_float16'",
+        "Experiment.use_weak_labels = False",
     ]
-    cli.train(QUICKSTART, [*TINY, *lines], str(tmp_path / "tuned"), str(scenes))
+    folder = tmp_path / "tuned"
+    cli.train(QUICKSTART, [*TINY, *lines], str(folder), str(scenes))
     printed = capsys.readouterr().out
     assert f"weights of step 4 from {trained[0]}, all of them" in printed
+    assert "12 images: 6 strong (boxes), 0 weak" in printed
+    with open(folder / "history.csv", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert float(row["loss_scale"]) == 2.0**15
+    assert np.isfinite(float(row["total_loss"]))
+    # That of whoever calls.
+    assert keras.config.dtype_policy().name == "float32"
 
 
 def test_rerun_of_a_finished_run_trains_no_further(trained, scenes, tmp_path, capsys):

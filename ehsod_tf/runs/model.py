@@ -112,5 +112,10 @@ def make_promoter(model: Ehsod) -> Callable:
 
 
 def _build_model(experiment: Experiment, num_classes: int) -> Ehsod:
+    # The layers keep it; what the caller builds next is to have the caller's own.
+    previous = keras.config.dtype_policy()
     keras.config.set_dtype_policy(experiment.dtype_policy)
-    return experiment.build_model(num_classes)
+    try:
+        return experiment.build_model(num_classes)
+    finally:
+        keras.config.set_dtype_policy(previous)
