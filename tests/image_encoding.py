@@ -1,6 +1,7 @@
-"""Bytes of image files, among them forms that Pillow reads but does not write."""
+"""Bytes of image files: forms that Pillow does not write, and damaged ones."""
 
 import io
+import pathlib
 import struct
 import zlib
 
@@ -89,3 +90,19 @@ def remove_adobe_marker(jpeg: bytes) -> bytes:
     start = jpeg.index(b"\xff\xee")
     length = int.from_bytes(jpeg[start + 2 : start + 4], "big")
     return jpeg[:start] + jpeg[start + 2 + length :]
+
+
+def damage_png(path: pathlib.Path) -> None:
+    """Changes a byte of the pixels; header and end stay as they are."""
+    content = bytearray(path.read_bytes())
+    content[content.index(b"IDAT") + 40] ^= 0xFF
+    path.write_bytes(content)
+
+
+def damage_jpeg(path: pathlib.Path) -> None:
+    """Makes a JPEG of the image and puts a marker of no meaning into its pixels."""
+    Image.open(path).save(path, format="JPEG")
+    content = bytearray(path.read_bytes())
+    middle = (content.index(b"\xff\xda") + len(content)) // 2
+    content[middle : middle + 2] = b"\xff\x02"
+    path.write_bytes(content)

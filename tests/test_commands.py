@@ -16,8 +16,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
-from tiny_run import QUICKSTART, ROOT, TINY, TINY_RUN, run
+from image_encoding import damage_jpeg, damage_png
+from tiny_run import COCO_BINDINGS, QUICKSTART, ROOT, TINY, TINY_RUN, run
 
 from ehsod_tf import cli, data
 from ehsod_tf.ops import NativeOpsUnavailableError, load_library
@@ -210,18 +210,6 @@ def expect_error(capsys, *arguments, **keywords):
     return captured.err
 
 
-COCO_BINDINGS = [
-    "Experiment.read_training_set = @train/read_coco",
-    "Experiment.read_evaluation_set = @val/read_coco",
-    "read_coco.data_dir = %DATA_DIR",
-    "train/read_coco.annotation_file = 'annotations/instances_train.json'",
-    "train/read_coco.image_dir = 'train'",
-    "val/read_coco.annotation_file = 'annotations/instances_val.json'",
-    "val/read_coco.image_dir = 'val'",
-    "BATCH_SIZE = 2",
-]
-
-
 @pytest.fixture
 def broken(scenes, tmp_path):
     """A copy of the scenes to break, and the annotations as a dictionary."""
@@ -305,22 +293,6 @@ def test_bad_checkpoint_folder(capsys, tmp_path):
     assert "operative_config.gin: no such config file" in capsys.readouterr().err
 
 
-def damage_png(path):
-    """Changes a byte of the pixels; header and end stay as they are."""
-    content = bytearray(path.read_bytes())
-    content[content.index(b"IDAT") + 40] ^= 0xFF
-    path.write_bytes(content)
-
-
-def damage_jpeg(path):
-    """Makes a JPEG of the image and puts a marker of no meaning into its pixels."""
-    Image.open(path).save(path, format="JPEG")
-    content = bytearray(path.read_bytes())
-    middle = (content.index(b"\xff\xda") + len(content)) // 2
-    content[middle : middle + 2] = b"\xff\x02"
-    path.write_bytes(content)
-
-
 @pytest.mark.parametrize("damage", [damage_png, damage_jpeg])
 def test_training_names_an_image_with_damaged_pixels(capsys, broken, tmp_path, damage):
     """One that is found only when its turn has come: no pixels are checked before."""
@@ -342,13 +314,6 @@ def test_evaluation_names_an_image_with_damaged_pixels(capsys, trained, broken, 
     assert caught.value.code == cli.USER_ERROR_STATUS
     error = capsys.readouterr().err
     assert re.fullmatch("error: .*000002.png, image .*decoded.*\n", error)
-
-
-def test_export_verb_writes_the_same_saved_model(trained, tmp_path, capsys):
-    output = tmp_path / "exported"
-    cli.export(str(trained[0]), str(output), checkpoint=None, gin_bindings=[])
-    assert (output / "assets/labels.txt").read_text().split()[:2] == ["disc", "square"]
-    assert str(output) in capsys.readouterr().out
 
 
 def test_doctor_tests_every_op_or_says_what_to_do(capsys):

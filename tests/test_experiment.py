@@ -13,6 +13,7 @@ from ehsod_tf.runs.data import (
     make_dataset,
 )
 from ehsod_tf.runs.settings import Experiment
+from ehsod_tf.structures import UNKNOWN
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +151,32 @@ def test_training_and_evaluation_set_are_one_on_demand(make):
     )
     found = load_data(boxed, data.Findings())
     assert found.num_shared == len(found.training_set.paths) < 12
+
+
+def test_a_split_may_name_images_that_were_left_out(make, tmp_path):
+    path = str(tmp_path / "split.json")
+    ids = load_data(make(), data.Findings()).split.strong_image_ids
+    data.write_split(path, data.Split(None, 50.0, (*ids, 999)))
+    with pytest.raises(DataError, match=r"names 1 images .*first ids: 999"):
+        load_data(make(split_file=path), data.Findings())
+    findings = data.Findings()
+    found = load_data(make(split_file=path, skip_bad=True), findings).training_set
+    assert found.image_ids[found.is_strong].tolist() == list(ids)
+    [problem] = findings.problems
+    assert problem.field == "strong_image_ids"
+
+
+def test_labels_of_weak_images_can_be_hidden(make):
+    shown, hidden = (
+        load_data(make(use_weak_labels=flag), data.Findings()).training_set
+        for flag in (True, False)
+    )
+    strong = shown.is_strong
+    assert (hidden.class_states[~strong] == UNKNOWN).all()
+    assert (shown.class_states[~strong] != UNKNOWN).all()
+    np.testing.assert_array_equal(
+        hidden.class_states[strong], shown.class_states[strong]
+    )
 
 
 def test_labels_alone_are_not_enough(make):

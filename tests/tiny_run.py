@@ -27,6 +27,17 @@ TINY_RUN = [
     "DetectionDecoder.score_threshold = 0.01",
 ]
 TINY = FEW_SCENES + TINY_RUN
+# Reads the scenes' annotations as any COCO data set, whatever has become of them.
+COCO_BINDINGS = [
+    "Experiment.read_training_set = @train/read_coco",
+    "Experiment.read_evaluation_set = @val/read_coco",
+    "read_coco.data_dir = %DATA_DIR",
+    "train/read_coco.annotation_file = 'annotations/instances_train.json'",
+    "train/read_coco.image_dir = 'train'",
+    "val/read_coco.annotation_file = 'annotations/instances_val.json'",
+    "val/read_coco.image_dir = 'val'",
+    "BATCH_SIZE = 2",
+]
 
 
 def run(script, *arguments):
