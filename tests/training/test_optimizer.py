@@ -1,9 +1,11 @@
+import inspect
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from ehsod_tf.training import CoupledSGD, WarmupStepDecay
+from ehsod_tf.training import ClippedAdamW, CoupledSGD, WarmupStepDecay
 
 MOMENTUM = 0.9
 DECAY = 0.05
@@ -25,14 +27,14 @@ def apply_all(optimizer, start, gradients):
     return [variable.numpy() for variable in variables]
 
 
-def step_like_torch(weights, gradients, rates):
+def step_like_torch(weights, gradients, rates, momentum=MOMENTUM):
     """SGD as torch documents it: the buffer holds gradients, not moves."""
     buffers = [np.zeros_like(weight) for weight in weights]
     for step, rate in zip(gradients, rates, strict=True):
         norm = np.sqrt(sum((g**2).sum() for g in step))
         for i, gradient in enumerate(step):
             gradient = gradient * min(1.0, CLIP / norm) + DECAY * weights[i]
-            buffers[i] = MOMENTUM * buffers[i] + gradient
+            buffers[i] = momentum * buffers[i] + gradient
             weights[i] = weights[i] - rate * buffers[i]
     return weights
 
@@ -40,14 +42,46 @@ def step_like_torch(weights, gradients, rates):
 START = (np.full((3, 2), 1.5), np.array([-2.0, 0.5]))
 
 
-@pytest.mark.parametrize("scale", [0.1, 10.0], ids=["below clip", "above clip"])
-def test_equals_torch_at_a_constant_rate(scale):
+def step_like_adamw(weights, gradients, rate):
+    """Algorithm 2 of "Decoupled Weight Decay Regularization", arXiv 1711.05101."""
+    means = [np.zeros_like(weight) for weight in weights]
+    squares = [np.zeros_like(weight) for weight in weights]
+    for t, step in enumerate(gradients, 1):
+        norm = np.sqrt(sum((g**2).sum() for g in step))
+        for i, gradient in enumerate(step):
+            gradient = gradient * min(1.0, CLIP / norm)
+            means[i] = 0.9 * means[i] + 0.1 * gradient
+            squares[i] = 0.999 * squares[i] + 0.001 * gradient**2
+            move = means[i] / (1 - 0.9**t)
+            move = move / (np.sqrt(squares[i] / (1 - 0.999**t)) + 1e-7)
+            weights[i] = weights[i] - rate * (move + DECAY * weights[i])
+    return weights
+
+
+SCALES = pytest.mark.parametrize("scale", [0.1, 10.0], ids=["below clip", "above clip"])
+
+
+@SCALES
+@pytest.mark.parametrize("momentum", [MOMENTUM, 0.0])
+def test_equals_torch_at_a_constant_rate(scale, momentum):
     gradients = make_gradients(6, scale)
-    optimizer = CoupledSGD(0.1, MOMENTUM, DECAY, CLIP)
+    optimizer = CoupledSGD(0.1, momentum, DECAY, CLIP)
     weights = apply_all(optimizer, START, gradients)
-    expected = step_like_torch(list(START), gradients, [0.1] * 6)
+    expected = step_like_torch(list(START), gradients, [0.1] * 6, momentum)
     for actual, wanted in zip(weights, expected, strict=True):
         np.testing.assert_allclose(actual, wanted, rtol=1e-5)
+
+
+@SCALES
+def test_equals_adamw_of_clipped_gradients(scale):
+    # Of one step alone, Adam would not show the clip.
+    gradients = make_gradients(3, scale)
+    gradients[1] = tuple(10.0 * gradient for gradient in gradients[1])
+    weights = apply_all(ClippedAdamW(0.1, DECAY, CLIP), START, gradients)
+    expected = step_like_adamw(list(START), gradients, 0.1)
+    for actual, wanted in zip(weights, expected, strict=True):
+        # Float32 knows 1 - 0.999 to no more than 2e-5.
+        np.testing.assert_allclose(actual, wanted, rtol=1e-4)
 
 
 def test_velocity_keeps_the_old_rate_when_the_rate_falls():
@@ -85,14 +119,30 @@ def test_refuses_a_variable_without_gradient():
         optimizer.apply([tf.constant(1.0), None], variables)
 
 
-def test_config_round_trip():
-    schedule = WarmupStepDecay(0.02, [10, 20], warmup_steps=5, warmup_factor=0.5)
-    optimizer = CoupledSGD(schedule, 0.8, 0.003, 7.0, use_ema=True, ema_momentum=0.9)
+SCHEDULE = WarmupStepDecay(0.02, [10, 20], warmup_steps=5, warmup_factor=0.5)
+
+
+@pytest.mark.parametrize(
+    "optimizer_type, settings",
+    [
+        (CoupledSGD, {"momentum": 0.8}),
+        (CoupledSGD, {"momentum": 0.0}),
+        (ClippedAdamW, {}),
+    ],
+)
+def test_config_round_trip(optimizer_type, settings):
+    settings = settings | {"weight_decay": 0.003, "clip_norm": 7.0, "use_ema": True}
+    settings |= {"ema_momentum": 0.9, "name": "mine"}
+    optimizer = optimizer_type(SCHEDULE, **settings)
     data = keras.saving.serialize_keras_object(optimizer)
+    config = optimizer.get_config()
+    assert settings | {"learning_rate": config["learning_rate"]} == config
+    parameters = inspect.signature(optimizer_type.__init__).parameters
+    assert set(parameters) == {"self", *config}
     again = keras.saving.deserialize_keras_object(data)
+    assert again.get_config() == config
     assert (again.use_ema, again.ema_momentum) == (True, 0.9)
     assert again.ema_overwrite_frequency is None
-    assert again.get_config() == optimizer.get_config()
     gradients = make_gradients(3, 10.0)
     for actual, wanted in zip(
         apply_all(again, START, gradients),
