@@ -1,4 +1,4 @@
-"""`ehsod inspect`, `split`, `convert` and `download` as a user types them."""
+"""`ehsod inspect`, `split` and `convert` as a user types them."""
 
 import csv
 import json
@@ -137,6 +137,9 @@ def test_inspect_takes_a_config_and_a_split(scenes, tmp_path, capsys, monkeypatc
     cli.main(["inspect", *source, f"--split_file={split}", f"--output={page}"])
     assert "3 strong (boxes), 9 weak" in capsys.readouterr().out
     assert page.exists() and shown["png_bits"] == 12
+    cli.main(["inspect", *source, "--subset=evaluation", f"--output={page}"])
+    assert "3 images: 3 strong (boxes), 0 weak" in capsys.readouterr().out
+    assert "Inspection of quickstart.gin, evaluation set" in page.read_text()
 
 
 def test_split_from_a_list_of_ids(scenes, tmp_path, capsys):

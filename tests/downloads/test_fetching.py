@@ -14,6 +14,7 @@ import zipfile
 import pytest
 from PIL import Image
 
+from ehsod_tf import cli
 from ehsod_tf.data import read_coco, read_voc
 from ehsod_tf.downloads import SOURCES, Archive, Folder, download, fetching, transfer
 from ehsod_tf.errors import ConfigError, DataError
@@ -176,8 +177,13 @@ def test_other_folders_of_a_devkit_stay(sources, tmp_path):
     assert (tmp_path / "VOCdevkit" / "Parts" / "mine.txt").read_text() == "mine"
 
 
-def test_archives_are_kept_on_demand_and_used_again(sources, server, tmp_path):
-    download("voc2007", str(tmp_path), keep_archives=True, sources=sources)
+def test_archives_are_kept_on_demand_and_used_again(
+    sources, server, tmp_path, monkeypatch, capsys
+):
+    for name in sources:
+        monkeypatch.setitem(SOURCES, name, sources[name])
+    cli.main(["download", "voc2007", f"--data_dir={tmp_path}", "--keep_archives"])
+    assert f"{tmp_path}: voc2007 is complete" in capsys.readouterr().out
     kept = tmp_path / "voc2007_download"
     assert sorted(os.listdir(kept)) == ["test.tar", "trainval.tar"]
 
