@@ -12,12 +12,12 @@ import urllib.parse
 from html.parser import HTMLParser
 
 import pytest
+from import_paths import importing_from
 
 ROOT = pathlib.Path(__file__).parent.parent
 TOOLS = ROOT / "docs" / "tools"
 pytest.importorskip("material")
 pytest.importorskip("mkdocstrings")
-sys.path.insert(0, str(TOOLS))
 
 
 class Page(HTMLParser):
@@ -103,7 +103,8 @@ def test_every_public_name_has_its_entry(site, pages):
 
 
 def test_every_setting_is_listed_with_its_meaning():
-    import settings
+    with importing_from(TOOLS):
+        import settings
 
     targets = settings.list_configurables()
     assert {"Experiment", "build_model", "read_coco", "Cascade"} <= set(targets)

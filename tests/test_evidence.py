@@ -1,26 +1,25 @@
 """The runs of `benchmarks/evidence` are ones that the configs can make."""
 
 import pathlib
-import sys
 from types import SimpleNamespace
 
 import gin
 import numpy as np
 import pytest
+from import_paths import importing_from
 
 from ehsod_tf.config import load_config
 from ehsod_tf.modeling import Teacher
 
 ROOT = pathlib.Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "benchmarks" / "evidence"))
-
-from anchor_coverage import find_covered  # noqa: E402
-from arms import ARMS, MACHINE_ARMS  # noqa: E402
-from claims import compute_claims  # noqa: E402
-from extents import KINDS, measure_extents  # noqa: E402
-from matrices import MATRICES, list_runs  # noqa: E402
-from measure_run import exchange_averages  # noqa: E402
-from tables import format_tables  # noqa: E402
+with importing_from(ROOT / "benchmarks" / "evidence"):
+    from anchor_coverage import find_covered
+    from arms import ARMS, MACHINE_ARMS
+    from claims import compute_claims
+    from extents import KINDS, measure_extents
+    from matrices import MATRICES, list_runs
+    from measure_run import exchange_averages
+    from tables import format_tables
 
 PLUS_MATRICES = [
     name for name in MATRICES if "plus" in {arm for arm, *_ in MATRICES[name].cells}

@@ -1,22 +1,20 @@
-"""Makes `benchmarks/serving` importable, and builds its server once."""
+"""Builds the server of `benchmarks/serving` once."""
 
 import os
 import pathlib
 import shutil
-import sys
 
 import pytest
+from import_paths import importing_from
 
-sys.path.insert(
-    0, str(pathlib.Path(__file__).parent.parent.parent / "benchmarks" / "serving")
-)
+SERVING = pathlib.Path(__file__).parent.parent.parent / "benchmarks" / "serving"
 
 
 @pytest.fixture(scope="session")
 def program(tmp_path_factory):
     """The offline server; skips where there is no compiler."""
-    import offline_server
-
+    with importing_from(SERVING):
+        import offline_server
     compiler = os.environ.get("CXX", "g++")
     if shutil.which(compiler) is None:
         pytest.skip(f"no C++ compiler {compiler}")

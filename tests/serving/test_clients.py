@@ -20,14 +20,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import yaml
+from import_paths import importing_from
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 EXAMPLES = ROOT / "examples" / "serving"
-sys.path.insert(0, str(EXAMPLES))
-
-import grpc_client  # noqa: E402
-import rest_client  # noqa: E402
+with importing_from(EXAMPLES):
+    import grpc_client
+    import rest_client
 
 
 @pytest.fixture(scope="module")

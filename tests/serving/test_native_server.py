@@ -7,15 +7,17 @@ import re
 import subprocess
 
 import numpy as np
-import offline_server
 import pytest
 import tensorflow as tf
+from import_paths import importing_from
 
 from ehsod_tf import cli
 from ehsod_tf.ops import NativeOpsUnavailableError, load_library
 from ehsod_tf.ops._library import FOLDER
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
+with importing_from(ROOT / "benchmarks" / "serving"):
+    import offline_server
 NATIVE = ROOT / "examples" / "serving" / "native"
 SOURCES = json.loads((ROOT / "ops" / "sources.json").read_text())
 

@@ -7,13 +7,15 @@ import pathlib
 import shutil
 import subprocess
 
-import bad_requests
 import numpy as np
-import offline_server
 import pytest
 import tensorflow as tf
+from import_paths import importing_from
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
+with importing_from(ROOT / "benchmarks" / "serving"):
+    import bad_requests
+    import offline_server
 
 
 @pytest.fixture(scope="module")
