@@ -18,6 +18,7 @@ import pytest
 import tensorflow as tf
 from image_encoding import damage_jpeg, damage_png
 from tiny_run import COCO_BINDINGS, QUICKSTART, ROOT, TINY, TINY_RUN, run
+from user_errors import expect_line
 
 from ehsod_tf import cli, data
 from ehsod_tf.ops import NativeOpsUnavailableError, load_library
@@ -198,18 +199,6 @@ def test_rerun_of_a_finished_run_trains_no_further(trained, scenes, tmp_path, ca
 # --------------------------------------------------------------- a user's mistakes
 
 
-def expect_error(capsys, *arguments, **keywords):
-    """Runs the training command in this process; returns its one line of error."""
-    with pytest.raises(SystemExit) as caught:
-        cli.train(*arguments, **keywords)
-    assert caught.value.code == cli.USER_ERROR_STATUS
-    captured = capsys.readouterr()
-    assert captured.err.startswith("error: ")
-    assert captured.err.count("\n") == 1
-    assert "epoch 1/" not in captured.out
-    return captured.err
-
-
 @pytest.fixture
 def broken(scenes, tmp_path):
     """A copy of the scenes to break, and the annotations as a dictionary."""
@@ -225,14 +214,13 @@ def broken(scenes, tmp_path):
 
 
 def train_on(capsys, folder, *bindings):
-    return expect_error(
-        capsys, QUICKSTART, [*COCO_BINDINGS, *bindings], None, str(folder)
-    )
+    lines = [*COCO_BINDINGS, *bindings]
+    return expect_line(capsys, cli.train, QUICKSTART, lines, None, str(folder))
 
 
 def test_no_such_config(capsys):
-    assert "configs/none.gin: no such config file" in expect_error(
-        capsys, "configs/none.gin"
+    assert "configs/none.gin: no such config file" in expect_line(
+        capsys, cli.train, "configs/none.gin"
     )
 
 

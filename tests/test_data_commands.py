@@ -1,6 +1,5 @@
 """`ehsod inspect`, `split` and `convert` as a user types them."""
 
-import csv
 import json
 import os
 import re
@@ -9,7 +8,9 @@ import shutil
 import gin
 import numpy as np
 import pytest
+from half_annotated import write_half_annotated
 from PIL import Image
+from user_errors import fail
 
 from ehsod_tf import cli, data, training, visualization
 
@@ -38,24 +39,7 @@ def scenes(rendered, tmp_path):
     shutil.copytree(rendered, folder)
     path = folder / "annotations/instances_train.json"
     content = json.loads(path.read_text())
-    names = {row["id"]: row["name"] for row in content["categories"]}
-    weak = content["images"][NUM_IMAGES // 2 :]
-    with open(folder / "labels.csv", "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["file_name", "labels"])
-        for image in weak:
-            shown = {
-                names[row["category_id"]]
-                for row in content["annotations"]
-                if row["image_id"] == image["id"]
-            }
-            writer.writerow([image["file_name"], ";".join(sorted(shown))])
-    weak_ids = {image["id"] for image in weak}
-    content["images"] = content["images"][: NUM_IMAGES // 2]
-    content["annotations"] = [
-        row for row in content["annotations"] if row["image_id"] not in weak_ids
-    ]
-    (folder / "boxes.json").write_text(json.dumps(content))
+    write_half_annotated(content, folder, NUM_IMAGES // 2)
     return folder
 
 
@@ -65,16 +49,6 @@ def mixture(scenes):
         f"--csv={scenes / 'labels.csv'}",
         f"--images={scenes / 'train'}",
     ]
-
-
-def fail(capsys, *arguments):
-    """Runs a command that must end in a user's error; returns the message."""
-    with pytest.raises(SystemExit) as caught:
-        cli.main([str(argument) for argument in arguments])
-    assert caught.value.code == cli.USER_ERROR_STATUS
-    message = capsys.readouterr().err
-    assert message.startswith("error: ")
-    return message
 
 
 def test_inspect_tells_the_terminal_and_a_page(scenes, tmp_path, capsys):

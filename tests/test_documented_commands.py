@@ -19,6 +19,7 @@ from inspect import ismodule
 
 import gin
 import pytest
+from half_annotated import write_half_annotated
 from script_runs import run_up_to_work
 from tiny_run import ROOT
 
@@ -115,34 +116,18 @@ def workplace(tmp_path_factory, scenes, trained):
             shutil.copy(path, images / f"val_{path.name}")
     shutil.copytree(trained[0], folder / "runs" / "quickstart")
     content = json.loads((scenes / "annotations/instances_train.json").read_text())
-    names = {row["id"]: row["name"] for row in content["categories"]}
-    strong, weak = content["images"][:6], content["images"][6:]
-    lines = ["file_name,labels"]
-    for image in weak:
-        shown = {
-            names[row["category_id"]]
-            for row in content["annotations"]
-            if row["image_id"] == image["id"]
-        }
-        lines.append(f"{image['file_name']},{';'.join(sorted(shown))}")
-    ids = {image["id"] for image in strong}
-    boxes = content | {
-        "images": strong,
-        "annotations": [r for r in content["annotations"] if r["image_id"] in ids],
-    }
     val = json.loads((scenes / "annotations/instances_val.json").read_text())
     for image in val["images"]:
         image["file_name"] = f"val_{image['file_name']}"
     for place in (mine, folder):
-        (place / "labels.csv").write_text("\n".join(lines) + "\n")
-        (place / "boxes.json").write_text(json.dumps(boxes))
+        boxes = write_half_annotated(content, place)
         (place / "val.json").write_text(json.dumps(val))
     write_other_forms(folder, scenes / "train", boxes)
     for form, place in EXPORTED.items():
         given = ["--coco", str(folder / "boxes.json"), "--images", str(mine / "images")]
         output = ["--to", form, "--output", str(folder / place)]
         cli.main(["convert", *given, *output])
-    reviewed = [image["file_name"] for image in strong[:3]]
+    reviewed = [image["file_name"] for image in boxes["images"][:3]]
     (folder / "reviewed.txt").write_text("\n".join(reviewed) + "\n")
     shutil.copytree(ROOT / "configs", folder / "configs")
     return folder

@@ -1,14 +1,15 @@
 """`ehsod inspect FOLDER` and `ehsod train FOLDER`: a config is written and taken."""
 
-import csv
 import json
 import shutil
 
 import gin
 import numpy as np
 import pytest
+from half_annotated import write_half_annotated
 from supervision import mark_boxed
 from tiny_run import TINY_RUN
+from user_errors import fail
 
 import ehsod_tf
 from ehsod_tf import cli, data
@@ -40,33 +41,9 @@ def mine(scenes, tmp_path):
     folder = tmp_path / "mine"
     shutil.copytree(scenes / "train", folder / "images")
     content = json.loads((scenes / "annotations/instances_train.json").read_text())
-    names = {row["id"]: row["name"] for row in content["categories"]}
-    boxed = content["images"][:NUM_BOXED]
-    with open(folder / "labels.csv", "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["file_name", "labels"])
-        for image in content["images"][NUM_BOXED:]:
-            shown = {
-                names[row["category_id"]]
-                for row in content["annotations"]
-                if row["image_id"] == image["id"]
-            }
-            writer.writerow([image["file_name"], ";".join(sorted(shown))])
-    ids = {image["id"] for image in boxed}
-    content["images"] = boxed
-    content["annotations"] = [
-        row for row in content["annotations"] if row["image_id"] in ids
-    ]
-    (folder / "boxes.json").write_text(json.dumps(content))
+    write_half_annotated(content, folder, NUM_BOXED)
     (folder / ".DS_Store").write_text("")
     return folder
-
-
-def fail(capsys, *arguments):
-    with pytest.raises(SystemExit) as caught:
-        cli.main([str(argument) for argument in arguments])
-    assert caught.value.code == cli.USER_ERROR_STATUS
-    return capsys.readouterr().err
 
 
 def test_inspect_says_what_it_recognised_and_writes_it_down(mine, tmp_path, capsys):

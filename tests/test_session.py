@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from user_errors import expect_line
 
 from ehsod_tf import cli
 from ehsod_tf.cli.session import report_user_errors
@@ -99,20 +100,11 @@ def no_data(monkeypatch):
     )
 
 
-def expect_error(capsys, command, *arguments, **keywords):
-    with pytest.raises(SystemExit) as caught:
-        command(*arguments, **keywords)
-    captured = capsys.readouterr()
-    assert caught.value.code == cli.USER_ERROR_STATUS
-    assert captured.err.startswith("error: ") and captured.err.count("\n") == 1
-    return captured.err
-
-
 @pytest.mark.usefixtures("no_data")
 def test_run_folder_that_is_a_file(capsys, tmp_path):
     (tmp_path / "run").write_text("")
     for place in (tmp_path / "run", tmp_path / "run" / "below"):
-        line = expect_error(capsys, cli.train, QUICKSTART, model_dir=str(place))
+        line = expect_line(capsys, cli.train, QUICKSTART, model_dir=str(place))
         assert f"{place}: " in line and "a file where a folder is needed" in line
 
 
@@ -127,7 +119,7 @@ def test_run_folder_that_cannot_be_written(capsys, tmp_path, monkeypatch):
 
     # Root, as whom tests may run, can write anywhere.
     monkeypatch.setattr(os, "open", refuse)
-    line = expect_error(capsys, cli.train, QUICKSTART, model_dir=str(tmp_path))
+    line = expect_line(capsys, cli.train, QUICKSTART, model_dir=str(tmp_path))
     assert line == (
         f"error: {tmp_path}/owner.json: permission denied; choose a place where you "
         "may write\n"
@@ -137,11 +129,11 @@ def test_run_folder_that_cannot_be_written(capsys, tmp_path, monkeypatch):
 @pytest.mark.usefixtures("no_data")
 def test_run_folder_of_another_run(capsys, tmp_path):
     with own_run_folder(str(tmp_path)):
-        line = expect_error(capsys, cli.train, QUICKSTART, model_dir=str(tmp_path))
+        line = expect_line(capsys, cli.train, QUICKSTART, model_dir=str(tmp_path))
         assert f"{tmp_path} is in use by process {os.getpid()} on " in line
         # What would be written into it by others is refused too, at once.
         for keywords in ({"output_dir": str(tmp_path)}, {"export": f"{tmp_path}/new"}):
-            line = expect_error(capsys, cli.evaluate, "nowhere", **keywords)
+            line = expect_line(capsys, cli.evaluate, "nowhere", **keywords)
             assert "is in use by process" in line
 
 
@@ -152,7 +144,7 @@ def test_export_replaces_nothing_but_a_saved_model(capsys, tmp_path, is_folder):
         (tmp_path / "photos" / "a.jpg").write_text("precious")
     else:
         (tmp_path / "photos").write_text("precious")
-    line = expect_error(capsys, cli.export, "nowhere", str(tmp_path / "photos"))
+    line = expect_line(capsys, cli.export, "nowhere", str(tmp_path / "photos"))
     assert "not a SavedModel that could be replaced; name a new folder" in line
     kept = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert [path.read_text() for path in kept] == ["precious"]

@@ -4,6 +4,7 @@ import os
 import numpy as np
 import pytest
 import tensorflow as tf
+from image_sets import assert_same_columns
 
 from ehsod_tf.data import Findings, Split, apply_split, build_training_dataset
 from ehsod_tf.data.readers.coco import read_coco
@@ -41,15 +42,6 @@ def read(path, image_dir):
     image_set = read_coco(path, image_dir, class_names=CLASS_NAMES, findings=findings)
     assert findings.problems == []
     return image_set
-
-
-def assert_same_columns(first, second):
-    for name, a, b in zip(first._fields, first, second, strict=True):
-        if isinstance(a, np.ndarray):
-            assert a.dtype == b.dtype, name
-            np.testing.assert_array_equal(a, b, err_msg=name)
-        else:
-            assert a is b or list(a) == list(b), name
 
 
 def test_a_mixture_comes_back(mixture, tmp_path):

@@ -1,10 +1,9 @@
-import io
 import os
-import struct
 import threading
-import zlib
 
+import numpy as np
 import pytest
+from image_encoding import encode, encode_png, make_exif
 from PIL import Image
 
 from ehsod_tf.data import image_files
@@ -21,22 +20,12 @@ from ehsod_tf.errors import DataError
 
 
 def _encode(mode="RGB", kind="JPEG", **options):
-    buffer = io.BytesIO()
-    Image.new(mode, (6, 4)).save(buffer, kind, **options)
-    return buffer.getvalue()
+    return encode(Image.new(mode, (6, 4)), kind, **options)
 
 
 def _encode_huge_png(height, width):
-    """A PNG's header that promises these sides, and no pixels."""
-    chunk = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    chunk = struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
-    return b"\x89PNG\r\n\x1a\n" + chunk + b"\0\0\0\0IDAT\x35\xaf\x06\x1e"
-
-
-def _rotate(orientation):
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    return exif
+    """A PNG whose header promises these sides, and whose pixel is one."""
+    return encode_png(np.zeros([1, 1, 3], np.uint8), 8, 2, (height, width))
 
 
 @pytest.mark.parametrize(
@@ -48,8 +37,8 @@ def _rotate(orientation):
         (_encode("P", "PNG"), ("PNG", "P", 1)),
         (_encode("I;16", "PNG"), ("PNG", "I;16", 1)),
         (_encode("RGBA", "WEBP"), ("WEBP", "RGBA", 1)),
-        (_encode(exif=_rotate(6)), ("JPEG", "RGB", 6)),
-        (_encode(exif=_rotate(99)), ("JPEG", "RGB", 1)),
+        (_encode(exif=make_exif(6)), ("JPEG", "RGB", 6)),
+        (_encode(exif=make_exif(99)), ("JPEG", "RGB", 1)),
         (_encode(exif=b"Exif\0\0broken"), ("JPEG", "RGB", 1)),
         (
             _encode(kind="MPO", save_all=True, append_images=[Image.new("L", (6, 4))]),
