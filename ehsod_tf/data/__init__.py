@@ -49,7 +49,7 @@ from ehsod_tf.data.readers.roboflow import read_roboflow
 from ehsod_tf.data.readers.voc import VOC_CLASSES, read_voc
 from ehsod_tf.data.readers.voc_xml import read_voc_xml
 from ehsod_tf.data.readers.yolo import read_yolo
-from ehsod_tf.data.reading_once import forget_readings, reading_once
+from ehsod_tf.data.reading_memory import forget_readings, reading_once
 from ehsod_tf.data.recognition.plan import FolderChoices, FolderPlan, plan_folder
 from ehsod_tf.data.recognition.survey import (
     describe_unread,

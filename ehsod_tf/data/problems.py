@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from ehsod_tf.data.reading_once import is_kept, recall
+from ehsod_tf.data.reading_memory import is_kept, recall
 from ehsod_tf.data.spelling import (
     describe_difference,
     find_similar,
