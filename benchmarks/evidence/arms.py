@@ -36,11 +36,8 @@ _PLUS_UNTAUGHT = (
     "ProposalSelector.cam_objectness = 'contrast'",
     *_BESIDE,
 )
-_PLUS = (
-    *_PLUS_UNTAUGHT,
-    "include 'recipes/teacher.gin'",
-    "TEACHER_BURN_IN = {quarter}",
-)
+_BURN_IN = "TEACHER_BURN_IN = {quarter}"
+_PLUS = (*_PLUS_UNTAUGHT, "include 'recipes/teacher.gin'", _BURN_IN)
 _MID_WITHOUT_BOXES = "HybridCriterion.boxed_mid = 0.0"
 _BOTH = (*_PLUS, _MID_WITHOUT_BOXES, "Teacher.in_part = True")
 # Beyond the paper, one part left out.
@@ -174,17 +171,12 @@ ARMS = {
     ),
     "mean_teacher": Arm(
         "mean teacher without labels, 8 boxed images a step and 8 others",
-        (*_PLUS, "include 'ablation/mean_teacher.gin'"),
+        (*_PLUS_UNTAUGHT, "include 'ablation/mean_teacher.gin'", _BURN_IN),
         (),
     ),
     "label_filter": Arm(
         "labels as the filter of a teacher's boxes, and in no term",
-        (
-            *_PLUS,
-            "include 'ablation/mean_teacher.gin'",
-            "Experiment.use_weak_labels = True",
-            "Teacher.needs_labels = True",
-        ),
+        (*_PLUS_UNTAUGHT, "include 'recipes/label_filter.gin'", _BURN_IN),
         (),
     ),
     "plus": Arm("beyond the paper, with the teacher", _PLUS),

@@ -22,6 +22,7 @@ _ARMS = {
     "mean_teacher": "mean_teacher",
     "paper": "hybrid_beside",
     "taught": "plus",
+    "filter": "label_filter",
     # What `recipes/plus.gin` is.
     "plus": "hybrid_weak_mid",
 }
@@ -76,9 +77,10 @@ def compute_claims(
         the other arms, ``gain`` and ``gain_iou70`` over boxes only,
         ``gain_over_mean_teacher``, ``gain_over_paper`` and ``gain_iou70_over_paper``,
         ``gap_closed`` of that between boxes only and boxes on all images,
-        ``paper_gap_closed`` and ``taught_gap_closed`` (the paper's losses, all parts
-        with the teacher), and ``seeds``: of how many `gap_closed`, or else `gain`, is
-        the mean.
+        ``paper_gap_closed``, ``taught_gap_closed`` and ``filter_gap_closed`` (the
+        paper's losses, all parts with the teacher, labels as the filter of a teacher's
+        boxes alone), and ``seeds``: of how many `gap_closed`, or else `gain`, is the
+        mean.
     """
     cells = {
         key: {
@@ -106,7 +108,7 @@ def compute_claims(
         if seeds:
             claims[name] = _subtract(cells["plus"], cells[other], seeds, names)
             claims["seeds"] = len(seeds)
-    for arm in ("paper", "taught", "plus"):
+    for arm in ("paper", "taught", "filter", "plus"):
         prefix = "" if arm == "plus" else f"{arm}_"
         seeds = cells[arm].keys() & cells["boxes"].keys() & cells["ceiling"].keys()
         if seeds:
