@@ -24,6 +24,7 @@ _LINES = {
     "mean_teacher": ("#e69f00", "v", "mean teacher without labels"),
     "hybrid": ("#0072b2", "o", "boxes and labels"),
     "hybrid_beside": ("#009e73", "^", "8 boxed images a step and 8 labelled"),
+    "hybrid_weak_mid": ("#56b4e9", "P", "the same, MID of classes without boxes alone"),
     "boxes": ("#d55e00", "s", "boxes only, equal steps"),
 }
 
