@@ -51,7 +51,9 @@ def choose_images(image_set: ImageSet, count: int, seed: int = 0) -> Chosen:
         `Chosen`; images of which nothing is known are not among them.
     """
     known = (image_set.image_labels != UNKNOWN).any(axis=1)
-    kinds = [mask & known for mask in _find_kinds(image_set)]
+    # Of what is boxed something is known, also where the boxes are ignored ones alone.
+    *boxed_kinds, weak = _find_kinds(image_set)
+    kinds = (*boxed_kinds, weak & known)
     present = np.column_stack(
         [
             image_set.image_labels == PRESENT,

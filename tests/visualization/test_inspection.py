@@ -9,7 +9,14 @@ from pages import PageParser
 from small_sets import make_image_set
 
 from ehsod_tf.data.statistics import summarize
-from ehsod_tf.structures import ABSENT, ANY_CLASS, PARTLY_BOXED, PRESENT, UNKNOWN
+from ehsod_tf.structures import (
+    ABSENT,
+    ANY_CLASS,
+    BOXED_UNCERTAIN,
+    PARTLY_BOXED,
+    PRESENT,
+    UNKNOWN,
+)
 from ehsod_tf.visualization import write_inspection
 from ehsod_tf.visualization.annotated_images import choose_images, draw_card, name_kind
 from ehsod_tf.visualization.drawing import choose_color
@@ -155,6 +162,13 @@ def test_a_rare_kind_is_shown_whole(tmp_path, num_strong, count, expected):
 
 def test_images_of_which_nothing_is_known_are_not_samples(mixed_set):
     assert choose_images(mixed_set, 24) == ([0, 1], [], [], [2, 3])
+
+
+def test_an_image_of_ignored_boxes_alone_is_chosen(mixed_set):
+    """Whether it shows the class is unknown, and yet it is boxed."""
+    states = mixed_set.class_states.copy()
+    states[0] = BOXED_UNCERTAIN
+    assert choose_images(mixed_set._replace(class_states=states), 24).strong == [0, 1]
 
 
 def test_card_of_a_strong_image_has_boxes_in_their_place(mixed_set):

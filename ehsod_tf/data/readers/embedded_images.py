@@ -10,6 +10,7 @@ from PIL import Image
 
 from ehsod_tf.data.label_states import name_first
 from ehsod_tf.data.problems import Findings
+from ehsod_tf.files import open_new
 
 # The digits are of the bytes, so that no image takes the place of another.
 _UNPACKED = re.compile(r".*\.embedded-[0-9a-f]{8}\.\w+", re.DOTALL)
@@ -62,7 +63,9 @@ class EmbeddedImages:
         path = os.path.join(self._folder, name)
         self._taken.append(path)
         if not os.path.exists(path):
-            _write(path, content)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open_new(path, "wb") as file:
+                file.write(content)
         return path
 
     def note(self, source: str) -> None:
@@ -72,11 +75,3 @@ class EmbeddedImages:
                 f"{source}: {len(self._taken)} images are embedded and were unpacked "
                 f"to {self._folder} ({name_first(self._taken)})"
             )
-
-
-def _write(path: str, content: bytes) -> None:
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    part = f"{path}.part"
-    with open(part, "wb") as file:
-        file.write(content)
-    os.replace(part, path)
