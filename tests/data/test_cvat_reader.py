@@ -8,7 +8,7 @@ from malformed.case import write_images
 from ehsod_tf import data
 from ehsod_tf.data import Findings, write_cvat
 from ehsod_tf.errors import ConfigError
-from ehsod_tf.structures import ABSENT, PRESENT, UNKNOWN
+from ehsod_tf.structures import ABSENT, BOXED, BOXED_ABSENT, PRESENT, UNKNOWN
 
 
 @pytest.fixture
@@ -99,6 +99,28 @@ def test_what_encloses_no_object_is_counted(read):
         "'polyline', 1 of type 'skeleton'"
     ) in notes
     assert "1 elements 'new' of images are unknown and passed over" in notes
+
+
+@pytest.mark.parametrize("tag", ["points", "polyline", "skeleton"])
+def test_a_mark_of_a_class_without_a_box_says_that_it_is_there(tag, read):
+    mark = f'<{tag} label="dog" points="1,2"/>'
+    image_set, _ = read(cvat_cases.BOX + mark)
+    assert image_set.class_states[1].tolist() == [BOXED, PRESENT]
+    image_set, _ = read(cvat_cases.BOX + mark.replace("dog", "cat"))
+    assert image_set.class_states[1].tolist() == [BOXED, BOXED_ABSENT]
+    image_set, _ = read('<tag label="cat"/>' + mark)
+    assert image_set.class_states[1].tolist() == [PRESENT, PRESENT]
+
+
+def test_a_track_of_points_says_that_its_class_is_there(read):
+    track = (
+        '<track id="0" label="dog"><points frame="1" outside="0" points="1,2"/>'
+        '<points frame="2" outside="1" points="1,2"/></track>'
+    )
+    image_set, notes = read(cvat_cases.BOX, more=track)
+    expected = [[BOXED, BOXED_ABSENT], [BOXED, PRESENT], [BOXED, BOXED_ABSENT]]
+    assert image_set.class_states.tolist() == expected
+    assert "what encloses no object is left out: 1 of type 'points'" in notes
 
 
 def test_occluded_objects_are_objects_unless_they_are_to_be_ignored(read):

@@ -14,7 +14,7 @@ from PIL import Image
 from ehsod_tf import cli, data
 from ehsod_tf.data import Findings
 from ehsod_tf.errors import DataError
-from ehsod_tf.structures import ABSENT, PRESENT, UNKNOWN
+from ehsod_tf.structures import ABSENT, BOXED, PRESENT, UNKNOWN
 
 
 @pytest.fixture
@@ -180,8 +180,16 @@ def test_where_nothing_but_a_mark_is_drawn_nothing_is_known(mark, read):
     assert image_set.image_names == ["a.png", "c.png"]
     assert "1 without any annotation, left out (first: b.png)" in notes
     assert "submitted" not in notes
+
+
+@pytest.mark.parametrize("mark", [BRUSH, POINT])
+def test_a_mark_of_a_class_without_a_box_says_that_it_is_there(mark, read):
+    dog = make_region(label="dog")
+    image_set, _ = read([dog, mark])
+    assert image_set.class_names == ("cat", "dog")
+    assert image_set.class_states[1].tolist() == [PRESENT, BOXED]
     image_set, _ = read([mark, CHOICE])
-    assert image_set.image_labels[1].tolist() == [ABSENT, PRESENT]
+    assert image_set.class_states[1].tolist() == [PRESENT, PRESENT]
 
 
 def test_a_remark_about_the_image_is_no_mark(read):

@@ -13,7 +13,7 @@ from PIL import Image
 
 from ehsod_tf import data
 from ehsod_tf.data import Findings
-from ehsod_tf.structures import ABSENT, PRESENT, UNKNOWN
+from ehsod_tf.structures import ABSENT, BOXED, BOXED_ABSENT, PRESENT, UNKNOWN
 
 
 @pytest.fixture
@@ -83,10 +83,30 @@ def test_where_nothing_but_a_point_is_drawn_nothing_is_known(read):
     assert image_set.image_names == ["a.png", "c.png"]
     assert "1 without any annotation, left out (first: b.png)" in notes
     image_set, _ = read(points, unannotated="empty")
-    assert image_set.has_boxes.all() and len(image_set.paths) == 3
-    image_set, _ = read(points, flags={"dog": True})
-    assert image_set.image_labels[1].tolist() == [ABSENT, PRESENT]
-    assert not image_set.has_boxes[1]
+    assert image_set.class_states.tolist() == [[BOXED], [PRESENT], [BOXED]]
+
+
+def test_a_point_of_a_class_without_a_box_says_that_it_is_there(read):
+    def box_a_dog(folder):
+        dog = shape("rectangle", [[1, 1], [5, 5]], label="dog")
+        content = SOUND | {"imagePath": "c.png", "shapes": [dog]}
+        (folder / "c.json").write_text(json.dumps(content))
+
+    cat = shape("rectangle", [[2, 2], [6, 8]])
+    points = [shape("point", [[1, 2]], label=name) for name in ("dog", "cat", "nose")]
+    image_set, _ = read([cat, *points], box_a_dog)
+    assert image_set.class_names == ("cat", "dog")
+    assert image_set.class_states[1].tolist() == [BOXED, PRESENT]
+    image_set, _ = read(points[:1], box_a_dog, flags={"cat": True})
+    assert image_set.class_states[1].tolist() == [PRESENT, PRESENT]
+    image_set, _ = read(points[:1], box_a_dog, unannotated="empty")
+    assert image_set.class_states[1].tolist() == [BOXED_ABSENT, PRESENT]
+
+
+def test_a_point_without_a_label_is_a_point(read):
+    image_set, notes = read([shape("point", [[1, 2]], label=None)])
+    assert image_set.image_names == ["a.png", "c.png"]
+    assert "1 of type 'point'" in notes
 
 
 def test_shapes_of_a_group_are_one_object(read):

@@ -13,7 +13,7 @@ from ehsod_tf.data.problems import Findings, check_class_names
 from ehsod_tf.data.readers.missing_sizes import fill_table_sizes
 from ehsod_tf.data.readers.supervision import ImageTable, supervise
 from ehsod_tf.data.spelling import refuse_lookalikes
-from ehsod_tf.structures import UNKNOWN, ImageSet
+from ehsod_tf.structures import PRESENT, UNKNOWN, ImageSet
 
 Box = tuple[float, float, float, float]
 
@@ -47,6 +47,7 @@ class AnnotatedImage(NamedTuple):
         labels: names of classes that the whole image is labelled with.
         is_boxed: its boxes are complete, even if there are none.
         is_sound: False where something in the record is wrong; the image is left out.
+        marked: labels of shapes that enclose no object, as points and lines do.
     """
 
     record: str
@@ -57,6 +58,7 @@ class AnnotatedImage(NamedTuple):
     labels: list[str]
     is_boxed: bool
     is_sound: bool = True
+    marked: Sequence[str] = ()
 
 
 def choose_classes(
@@ -139,12 +141,18 @@ def _make_table(
 ) -> ImageTable:
     index = {name: number for number, name in enumerate(class_names)}
     listed = np.full((len(images), len(class_names)), UNKNOWN, np.int8)
+    complete = np.ones(listed.shape, bool)
     for row, image in enumerate(images):
         if image.labels:
             present = [index[name] for name in image.labels if name in index]
             # Labels beside boxes need not repeat what is boxed.
             rest = UNKNOWN if image.is_boxed else label_states.UNLISTED_STATES[unlisted]
             listed[row] = label_states.mark_labels(present, [], len(index), rest)
+        # A point of a class that has a box may belong to that object. One of another
+        # class is an object without a box.
+        boxed = {item.class_name for item in image.objects}
+        seen = [index[name] for name in {*image.marked} - boxed if name in index]
+        listed[row, seen], complete[row, seen] = PRESENT, False
     return ImageTable(
         ids=[derive_image_id(image.name) for image in images],
         records=[image.record for image in images],
@@ -154,6 +162,7 @@ def _make_table(
         listed=listed,
         has_list=np.array([bool(image.labels) for image in images], bool),
         sound=np.array([image.is_sound for image in images], bool),
+        complete=complete,
     )
 
 

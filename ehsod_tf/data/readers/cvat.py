@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from xml.etree import ElementTree
 
 from ehsod_tf.data import label_states
@@ -19,6 +20,7 @@ from ehsod_tf.data.readers.cvat_shapes import (
     AREAS,
     OTHERS,
     ShapeError,
+    follow_marks,
     follow_track,
     read_shape,
 )
@@ -134,7 +136,7 @@ class _Reader:
     def read_images(self, image_dir: str) -> list[AnnotatedImage]:
         elements = self._root.findall("image")
         index = FileIndex(list_image_files(image_dir, self._findings))
-        tracked = self._follow_tracks(elements)
+        boxes, marks = self._follow_tracks(elements)
         images, moved = [], []
         for number, element in enumerate(elements, start=1):
             given = element.get("name", "").strip()
@@ -144,8 +146,10 @@ class _Reader:
                 moved.append(given)
             # The check of the image files says that it is missing.
             name = given.replace("\\", "/") if name is None else name
-            images.append(self._read_image(element, record, name, image_dir))
-            images[-1].objects.extend(tracked.get(element.get("id", ""), []))
+            image = self._read_image(element, record, name, image_dir)
+            image.objects.extend(boxes[element.get("id", "")])
+            image.marked.extend(marks[element.get("id", "")])
+            images.append(image)
         self._note(moved)
         if not self._has_label_list:
             self.labels.sort()
@@ -162,6 +166,7 @@ class _Reader:
     ) -> AnnotatedImage:
         objects: list[NamedBox] = []
         tags: list[str] = []
+        marked: list[str] = []
         size = self._read_size(element, record)
         for number, shape in enumerate(element, start=1):
             label = shape.get("label", "").strip()
@@ -175,8 +180,11 @@ class _Reader:
                 objects += self._read_shape(shape, label, place, record)
             else:
                 self._others[shape.tag] += 1
+                marked.append(label)
         path = os.path.join(image_dir, name)
-        return AnnotatedImage(record, name, path, size, objects, tags, False)
+        return AnnotatedImage(
+            record, name, path, size, objects, tags, is_boxed=False, marked=marked
+        )
 
     def _read_shape(
         self, shape: ElementTree.Element, label: str, place: str, record: str
@@ -217,24 +225,29 @@ class _Reader:
 
     def _follow_tracks(
         self, elements: list[ElementTree.Element]
-    ) -> dict[str, list[NamedBox]]:
-        """Returns the boxes of tracks by the id of the image."""
+    ) -> tuple[Mapping[str, list[NamedBox]], Mapping[str, list[str]]]:
+        """Returns, by the id of the image, the boxes and the other marks of tracks."""
+        boxes, marks = defaultdict(list), defaultdict(list)
         if self._root.find("track") is None:
-            return {}
+            return boxes, marks
         numbers = self._number_images(elements)
-        boxes: dict[str, list[NamedBox]] = {}
         for place, track in enumerate(self._root.iterfind("track"), start=1):
             record = f"track {track.get('id', f'element {place}')}"
             try:
-                if not self._check_label(track.get("label", "").strip(), record, None):
+                label = track.get("label", "").strip()
+                if not self._check_label(label, record, None):
                     continue
                 shapes = follow_track(track, sorted(numbers), self._ignores_occluded)
+                marked = follow_marks(track, sorted(numbers))
             except ShapeError as error:
                 self._add(record, *error.args, None)
                 continue
             for frame, shape in shapes.items():
-                boxes.setdefault(numbers[frame], []).append(shape)
-        return boxes
+                boxes[numbers[frame]].append(shape)
+            for frame in marked:
+                marks[numbers[frame]].append(label)
+            self._others.update({e.tag for e in track if e.tag in OTHERS})
+        return boxes, marks
 
     def _number_images(self, elements: list[ElementTree.Element]) -> dict[int, str]:
         """Returns the ids of images, by their numbers; refuses those of two images."""

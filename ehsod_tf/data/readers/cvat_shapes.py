@@ -137,13 +137,8 @@ def follow_track(
     for element in track:
         if element.tag not in AREAS:
             continue
-        frame = read_number(element.get("frame", ""))
-        if math.isnan(frame) or frame != int(frame):
-            text = quote(element.get("frame", ""))
-            raise ShapeError("frame", f"{text} is not the number of an image")
-        is_outside = element.get("outside", "0").strip() == "1"
         shape = read_shape(element, label, ignores_occluded)
-        given[int(frame)] = None if is_outside else shape
+        given[_read_frame(element)] = None if _is_outside(element) else shape
     numbers = sorted(given)
     found = {}
     for frame in frames:
@@ -160,3 +155,31 @@ def follow_track(
             shape = shape._replace(box=moved)
         found[frame] = shape
     return found
+
+
+def follow_marks(track: ElementTree.Element, frames: Iterable[int]) -> list[int]:
+    """Returns those of `frames` on which a track of `OTHERS` is seen.
+
+    Raises:
+        ShapeError: a frame is not a number.
+    """
+    is_seen = {
+        _read_frame(element): not _is_outside(element)
+        for element in track
+        if element.tag in OTHERS
+    }
+    numbers = sorted(is_seen)
+    places = ((frame, bisect.bisect_right(numbers, frame)) for frame in frames)
+    return [frame for frame, place in places if place and is_seen[numbers[place - 1]]]
+
+
+def _read_frame(element: ElementTree.Element) -> int:
+    text = element.get("frame", "")
+    frame = read_number(text)
+    if math.isnan(frame) or frame != int(frame):
+        raise ShapeError("frame", f"{quote(text)} is not the number of an image")
+    return int(frame)
+
+
+def _is_outside(element: ElementTree.Element) -> bool:
+    return element.get("outside", "0").strip() == "1"

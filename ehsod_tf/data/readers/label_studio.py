@@ -172,7 +172,7 @@ def _date(annotation: dict) -> str:
 
 
 def _describe(task: _Task, image_dir: str, boxing: bool) -> AnnotatedImage:
-    results = task.results or Results((0, 0), [], [], Counter())
+    results = task.results or Results((0, 0), [], [], Counter(), [])
     is_submitted = boxing and _is_bare(task)
     return AnnotatedImage(
         f"{task.record} ({task.name})",
@@ -183,13 +183,14 @@ def _describe(task: _Task, image_dir: str, boxing: bool) -> AnnotatedImage:
         list(dict.fromkeys(results.choices)),
         is_boxed=bool(results.objects) or is_submitted,
         is_sound=task.is_sound,
+        marked=results.marked,
     )
 
 
 def _is_bare(task: _Task) -> bool:
     """Whether somebody submitted the task and neither marked nor chose anything."""
     found = task.results
-    return found is not None and not (found.objects or found.choices or found.has_marks)
+    return found is not None and not (found.objects or found.choices or found.marked)
 
 
 def _note_choices(

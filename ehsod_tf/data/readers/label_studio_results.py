@@ -40,14 +40,15 @@ class Results(NamedTuple):
         objects: the regions.
         choices: of the whole image.
         others: numbers of results that enclose no object, by type.
-        has_marks: some of these mark something, as a brush or a key point does.
+        marked: labels of those that mark something, as a brush or a key point does;
+            "" for one without a label.
     """
 
     size: tuple[int, int]
     objects: list[NamedBox]
     choices: list[str]
     others: Counter[str]
-    has_marks: bool = False
+    marked: list[str]
 
 
 def read_results(results: list, size: tuple[int, int] | None = None) -> Results:
@@ -70,7 +71,7 @@ def read_results(results: list, size: tuple[int, int] | None = None) -> Results:
         key = _name_region(result, number)
         labels_of_region.setdefault(key, [])
         labels_of_region[key] += _read_labels(result["value"], number)
-    found = Results(size or (0, 0), [], [], Counter())
+    found = Results(size or (0, 0), [], [], Counter(), [])
     seen = set()
     for number, result in enumerate(results, start=1):
         # A relation between regions has no value.
@@ -95,8 +96,8 @@ def read_results(results: list, size: tuple[int, int] | None = None) -> Results:
         key = _name_region(result, number)
         if box is None or key in seen:
             found.others[str(result.get("type", "unknown"))[:40]] += box is None
-            is_mark = box is None and (_has_place(value) or bool(labels_of_region[key]))
-            found = found._replace(has_marks=found.has_marks or is_mark)
+            if box is None and (_has_place(value) or labels_of_region[key]):
+                found.marked.extend(labels_of_region[key] or [""])
             continue
         seen.add(key)
         if not labels_of_region[key]:

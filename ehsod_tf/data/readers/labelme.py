@@ -49,13 +49,13 @@ class _Content(NamedTuple):
         objects: its shapes.
         labels: its flags that are set.
         size: (height, width), 0 where it does not say.
-        has_shapes: also if they enclose no object.
+        marked: labels of shapes that enclose no object.
     """
 
     objects: list[NamedBox]
     labels: list[str]
     size: tuple[int, int]
-    has_shapes: bool
+    marked: list[str]
 
 
 @collects_or_raises
@@ -167,7 +167,7 @@ def _read_image(
     findings: Findings,
 ) -> AnnotatedImage:
     path = os.path.join(data_dir, file.name)
-    found = _Content([], [], (0, 0), False)
+    found = _Content([], [], (0, 0), [])
     name = _find_image(file, index)
     is_sound = file.content is not None
     if is_sound:
@@ -193,12 +193,13 @@ def _read_image(
         found.objects,
         found.labels,
         # Where there are points alone, something is seen, but not where it ends.
-        is_boxed=bool(found.objects) or not (found.labels or found.has_shapes),
+        is_boxed=bool(found.objects) or not (found.labels or found.marked),
         is_sound=is_sound,
+        marked=found.marked,
     )
 
 
-def _read_content(content: dict, others: Counter[str]) -> "_Content":
+def _read_content(content: dict, others: Counter[str]) -> _Content:
     shapes = content.get("shapes")
     if not isinstance(shapes, list):
         message = f"{shorten(shapes)} is not a list of shapes; correct it"
@@ -212,8 +213,8 @@ def _read_content(content: dict, others: Counter[str]) -> "_Content":
         fields = (content.get("imageHeight"), content.get("imageWidth"))
         message = f"{shorten(fields)} are not whole numbers of pixels; correct them"
         raise ShapeError("", "imageHeight", message)
-    objects, labels = read_shapes(shapes, others), _read_flags(content)
-    return _Content(objects, labels, size, bool(shapes))
+    objects, marked = read_shapes(shapes, others)
+    return _Content(objects, _read_flags(content), size, marked)
 
 
 def _read_flags(content: dict) -> list[str]:

@@ -29,8 +29,10 @@ class ShapeError(Exception):
     """A shape is wrong; arguments: record, field, message."""
 
 
-def read_shapes(shapes: list, others: Counter[str]) -> list[NamedBox]:
-    """Returns the objects of an image.
+def read_shapes(
+    shapes: list, others: Counter[str]
+) -> tuple[list[NamedBox], list[str]]:
+    """Returns the objects of an image, and the labels of what encloses none.
 
     Shapes of one label and one ``group_id`` are parts of one object.
 
@@ -42,6 +44,7 @@ def read_shapes(shapes: list, others: Counter[str]) -> list[NamedBox]:
         ShapeError: one of them is wrong.
     """
     objects: list[NamedBox] = []
+    marked: list[str] = []
     place_of_group: dict[tuple[str, object], int] = {}
     for number, shape in enumerate(shapes, start=1):
         record = f"shape {number}"
@@ -51,6 +54,8 @@ def read_shapes(shapes: list, others: Counter[str]) -> list[NamedBox]:
         kind = shape.get("shape_type") or "polygon"
         if kind in _OTHERS:
             others[kind] += 1
+            label = shape.get("label")
+            marked.append(label.strip() if isinstance(label, str) else "")
             continue
         if not isinstance(kind, str) or kind not in _AREAS:
             message = f"{shorten(kind)} is no shape that is known; draw a rectangle"
@@ -72,7 +77,7 @@ def read_shapes(shapes: list, others: Counter[str]) -> list[NamedBox]:
         else:
             first = objects[place_of_group[key]]
             objects[place_of_group[key]] = _join(first, found)
-    return objects
+    return objects, marked
 
 
 def _join(first: NamedBox, second: NamedBox) -> NamedBox:
