@@ -18,7 +18,11 @@ settings = json.loads((folder / "detector.json").read_text())
 labels = (folder / "labels.txt").read_text(encoding="utf-8").splitlines()
 session = onnxruntime.InferenceSession(folder / "detector.onnx")
 
-image = Image.open(source).convert("RGB")
+image = Image.open(source)
+if image.mode.startswith("I"):
+    # Pillow would make white what is above 255; the detector takes the upper 8 bits.
+    sys.exit(f"{source}: has 16 bits a pixel; convert it to 8")
+image = image.convert("RGB")
 names = [output.name for output in session.get_outputs()]
 values = session.run(names, put_on_canvas(np.asarray(image), settings))
 found = {name: value[0] for name, value in zip(names, values, strict=True)}

@@ -16,7 +16,7 @@ from PIL import Image
 from tiny_run import TINY
 
 import ehsod_tf
-from ehsod_tf import cli, data
+from ehsod_tf import cli, data, prediction
 from ehsod_tf.errors import ConfigError, DataError
 from ehsod_tf.modeling import (
     CamRpn,
@@ -66,15 +66,15 @@ def test_the_package_itself_does_not_import_tensorflow():
 def test_a_loaded_run_answers_like_its_own_evaluation(detector, trained, scenes):
     assert detector.class_names[:2] == ("disc", "square")
     found = detector.predict(scenes / "val", score_threshold=0.0)
-    assert [len(prediction.path) > 0 for prediction in found] == [True] * 5
+    assert [len(one.path) > 0 for one in found] == [True] * 5
     wanted = json.loads((trained[0] / "detections.json").read_text())
     content = json.loads((scenes / "annotations/instances_val.json").read_text())
     ids = {image["file_name"]: image["id"] for image in content["images"]}
-    for prediction in found:
-        image_id = ids[prediction.path.rpartition("/")[2]]
+    for one in found:
+        image_id = ids[one.path.rpartition("/")[2]]
         scores = [item["score"] for item in wanted if item["image_id"] == image_id]
-        assert len(prediction) == len(scores) > 0
-        np.testing.assert_allclose(prediction.scores, scores, rtol=0, atol=1e-5)
+        assert len(one) == len(scores) > 0
+        np.testing.assert_allclose(one.scores, scores, rtol=0, atol=1e-5)
 
 
 def test_files_and_arrays_give_the_same(detector, scenes):
@@ -225,6 +225,25 @@ def test_predict_writes_results_pictures_and_a_page(moved, scenes, tmp_path, cap
     # Earlier predictions may be replaced.
     cli.main(["predict", str(moved), f"{scenes}/val/000002.png", f"--output={output}"])
     assert (output / "index.html").read_text().count("<img") == 1
+
+
+def test_predictions_that_were_stopped_are_made_again(
+    moved, scenes, tmp_path, monkeypatch
+):
+    output = tmp_path / "out"
+    command = ["predict", str(moved), f"{scenes}/val/000002.png", f"--output={output}"]
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(prediction, "write_predictions", stop)
+        with pytest.raises((KeyboardInterrupt, SystemExit)):
+            cli.main(command)
+    assert not (output / "index.html").exists()
+    cli.main(command)
+    assert (output / "index.html").exists()
+    assert [path.name for path in (output / "pictures").iterdir()] == ["000002.jpg"]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from ehsod_tf.cli.session import report_user_errors
 
 _RESULTS, _PAGE, _PICTURES = "detections.json", "index.html", "pictures"
+# Lies in the folder of the pictures as long as not all are drawn.
+_UNFINISHED = ".unfinished"
 # What tells a folder that is another command's.
 _FOREIGN = ("operative_config.gin", "owner.json", "saved_model.pb")
 # A page of more pictures would be slow to open.
@@ -107,11 +109,12 @@ def _require_place(output, paths, pictures):
             )
     is_page = os.path.exists(os.path.join(output, _PAGE))
     is_whole = is_page and os.path.exists(os.path.join(output, _RESULTS))
+    is_stopped = os.path.exists(os.path.join(folder, _UNFINISHED))
     holds_pictures = os.path.isdir(folder) and os.listdir(folder)
-    if (is_page or holds_pictures) and not is_whole:
+    if (is_page or holds_pictures) and not (is_whole or is_stopped):
         raise ConfigError(
             f"{output} holds {_PAGE if is_page else _PICTURES} but not all that "
-            f"`ehsod predict` leaves at its end, so it may be something else; {remedy}"
+            f"`ehsod predict` leaves, so it may be something else; {remedy}"
         )
 
 
@@ -125,6 +128,9 @@ class _Gallery:
         self._output = output
         self._folder = os.path.join(output, _PICTURES)
         os.makedirs(self._folder, exist_ok=True)
+        self._mark = os.path.join(self._folder, _UNFINISHED)
+        with open(self._mark, "w"):
+            pass
         self._detector = detector
         self._names: set[str] = set()
         self._cards = []
@@ -150,6 +156,7 @@ class _Gallery:
 
         page = os.path.join(self._output, _PAGE)
         write_prediction_page(page, "Predictions", self._cards, len(self._names))
+        os.remove(self._mark)
         print(f"{self._folder}: the images with boxes drawn")
         print(f"{page}: the same on a page")
 

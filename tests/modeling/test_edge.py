@@ -264,6 +264,23 @@ def test_the_example_draws(exported, tmp_path, photos):
     assert Image.open(drawn).size == (90, 60)
 
 
+def test_the_example_refuses_16_bits_a_pixel(exported, tmp_path):
+    to, folder, _ = exported
+    if to != "onnx":
+        pytest.skip("the example is for ONNX Runtime")
+    deep = tmp_path / "deep.png"
+    Image.fromarray(np.full((8, 8), 40_000, np.uint16)).save(deep)
+    script = ROOT / "examples" / "onnx_runtime.py"
+    done = subprocess.run(
+        [sys.executable, script, folder, deep, tmp_path / "drawn.png"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr == f"{deep}: has 16 bits a pixel; convert it to 8\n"
+
+
 def test_settings_tell_a_client_all(exported):
     to, folder, _ = exported
     assert json.loads((folder / "detector.json").read_text()) == {

@@ -29,9 +29,7 @@ class ShapeError(Exception):
     """A shape is wrong; arguments: record, field, message."""
 
 
-def read_shapes(
-    shapes: list, others: Counter[str]
-) -> tuple[list[NamedBox], list[str]]:
+def read_shapes(shapes: list, others: Counter[str]) -> tuple[list[NamedBox], list[str]]:
     """Returns the objects of an image, and the labels of what encloses none.
 
     Shapes of one label and one ``group_id`` are parts of one object.
