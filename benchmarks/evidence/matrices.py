@@ -132,6 +132,7 @@ MATRICES = {
             *((arm, 30) for arm in _QUESTION),
             ("hybrid_weak_mid", 30),
             ("hybrid_weak_mid", 10, 2),
+            ("label_filter", 10, 2),
             *((arm, 10, length) for length in (2, 4) for arm in _QUESTION),
             *(("boxes", 100, length) for length in (2, 4)),
             *((arm, 10) for arm in _ABLATION),
@@ -199,7 +200,7 @@ MATRICES = {
         steps_per_epoch=75,
         cells=(
             *((arm, 10) for arm in _QUESTION),
-            ("boxes", 100),
+            *(("boxes", 100, length) for length in (1, 2)),
             *((arm, 10, length) for length in (2, 4) for arm in _QUESTION),
             *((arm, 10) for arm in _ABLATION),
             ("untaught_shuffle", 10),
