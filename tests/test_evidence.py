@@ -9,14 +9,16 @@ import pytest
 from import_paths import importing_from
 
 from ehsod_tf.config import load_config
+from ehsod_tf.evaluation import Results
 from ehsod_tf.modeling import Teacher
+from ehsod_tf.structures import ABSENT, PRESENT, UNKNOWN
 
 ROOT = pathlib.Path(__file__).parent.parent
 with importing_from(ROOT / "benchmarks" / "evidence"):
     from anchor_coverage import find_covered
     from arms import ARMS, MACHINE_ARMS
     from claims import compute_claims
-    from extents import KINDS, measure_extents
+    from extents import KINDS, keep_shown_classes, measure_extents
     from matrices import MATRICES, list_runs
     from measure_run import exchange_averages
     from tables import format_tables
@@ -130,6 +132,21 @@ def test_extents_are_those_of_the_best_scored_detection_of_the_class():
     np.testing.assert_allclose(most, [10 / 11, 0.6, 6 / 14, 0, 1])
     named = [KINDS[kind] for kind in kinds[ious < 0.7]]
     assert named == ["too large", "a part", "shifted", "not found"]
+
+
+def test_with_labels_known_classes_that_an_image_does_not_show_are_left_out():
+    labels = np.array([[PRESENT, ABSENT], [UNKNOWN, PRESENT]], np.int8)
+    image_set = SimpleNamespace(image_ids=np.array([7, 3]), image_labels=labels)
+    results = Results(
+        image_ids=np.array([3, 7, 7, 3]),
+        boxes=np.arange(16.0).reshape(4, 4),
+        scores=np.array([0.9, 0.8, 0.7, 0.6]),
+        classes=np.array([0, 0, 1, 1]),
+    )
+    kept = keep_shown_classes(image_set, results)
+    assert kept.scores.tolist() == [0.9, 0.8, 0.6]
+    assert kept.boxes[:, 0].tolist() == [0, 4, 12]
+    assert kept.image_ids.tolist() == [3, 7, 3] and kept.classes.tolist() == [0, 0, 1]
 
 
 @pytest.mark.parametrize("name", PLUS_MATRICES)

@@ -5,7 +5,9 @@
 For each object of the evaluation images the detection of its class that scores highest
 among those that touch it (`TOUCHES`): how well it fits, and, where it does not, whether
 it is too large, a part of the object, or shifted; and whether another detection of the
-class would have fitted. Reads `detections_averaged.json`, or `detections.json` where a
+class would have fitted. The last columns are AP50 (area), and what it would be if the
+labels of the images were known: detections of classes that an image does not show are
+left out. Reads `detections_averaged.json`, or `detections.json` where a
 run keeps no averages, and computes nothing anew.
 """
 
@@ -17,7 +19,9 @@ import numpy as np
 from ehsod_tf.api import load_experiment
 from ehsod_tf.evaluation import read_detections
 from ehsod_tf.evaluation.matching import compute_ious
+from ehsod_tf.evaluation.runner import compute_figures
 from ehsod_tf.runs.data import load_evaluation_set
+from ehsod_tf.structures import ABSENT
 
 TOUCHES = 0.1
 FITS = 0.7
@@ -30,22 +34,27 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model_dirs", nargs="+")
     arguments = parser.parse_args()
-    columns = ("IoU 0.5", f"IoU {FITS}", "any detection", *KINDS)
+    overlaps = ("IoU 0.5", f"IoU {FITS}", "any detection")
+    columns = (*overlaps, *KINDS, "AP50", "AP50, labels known")
     print(f"| run | objects | {' | '.join(columns)} |")
     print("|---" * (len(columns) + 2) + "|")
     for model_dir in arguments.model_dirs:
         name = os.path.basename(os.path.normpath(model_dir))
-        print(f"| {name} | {_format(*measure_run(model_dir))} |")
+        image_set, results = read_run(model_dir)
+        cells = _format(*measure_extents(image_set, results))
+        known = keep_shown_classes(image_set, results)
+        ap50s = (f"{_measure_ap50(image_set, r):.3f}" for r in (results, known))
+        print(f"| {name} | {cells} | {' | '.join(ap50s)} |")
 
 
-def measure_run(model_dir: str):
-    """Returns `measure_extents` of a run's detections."""
+def read_run(model_dir: str):
+    """Returns the evaluation images of a run, and what it found on them."""
     experiment = load_experiment(os.path.join(model_dir, "operative_config.gin"))
     image_set = load_evaluation_set(experiment)
     names = ("detections_averaged.json", "detections.json")
     paths = [os.path.join(model_dir, name) for name in names]
     path = next(filter(os.path.exists, paths))
-    return measure_extents(image_set, read_detections(path, image_set))
+    return image_set, read_detections(path, image_set)
 
 
 def measure_extents(image_set, results):
@@ -69,6 +78,21 @@ def measure_extents(image_set, results):
                 rows.append(_judge(box, results.boxes[is_own], results.scores[is_own]))
     ious, most, kinds = zip(*rows, strict=True)
     return np.array(ious), np.array(most), np.array(kinds)
+
+
+def keep_shown_classes(image_set, results):
+    """The detections of classes that are labelled as present, or not known."""
+    rows = {image_id: row for row, image_id in enumerate(image_set.image_ids.tolist())}
+    of_detection = [rows[image_id] for image_id in results.image_ids.tolist()]
+    labels = image_set.image_labels[of_detection, results.classes]
+    return results._replace(
+        **{name: column[labels != ABSENT] for name, column in results._asdict().items()}
+    )
+
+
+def _measure_ap50(image_set, results):
+    figures = compute_figures(image_set, results, metrics="voc")
+    return figures["voc_ap50_area"]
 
 
 def _judge(box, boxes, scores):
