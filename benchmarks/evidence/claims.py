@@ -31,6 +31,8 @@ _ARMS_OF_SCENES = {**_ARMS, "plus": "untaught_shuffle"}
 # Name of the claims: (matrix, share of boxes, arms, length of the runs).
 _SETTINGS = {
     "voc_six_10": ("voc_six_plus", 10, _ARMS, 1),
+    # Twice as many steps in every arm.
+    "voc_six_10_long": ("voc_six_plus", 10, _ARMS, 2),
     "voc_six_30": ("voc_six_plus", 30, _ARMS, 1),
     "voc_six_squeezenet_10": ("voc_six_squeezenet", 10, _ARMS, 1),
     "voc_twenty_10": ("voc_twenty_plus", 10, _ARMS, 1),

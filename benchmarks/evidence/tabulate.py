@@ -84,7 +84,9 @@ def plot(matrix: Matrix, runs: list[dict], path: str) -> None:
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="lower right")
-    figure.savefig(path, metadata={"Date": None})
+    # Names and dates that are the same each time: a file changes if a figure does.
+    with plt.rc_context({"svg.hashsalt": matrix.title}):
+        figure.savefig(path, metadata={"Date": None})
     plt.close(figure)
 
 
