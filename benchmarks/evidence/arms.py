@@ -40,13 +40,16 @@ _BURN_IN = "TEACHER_BURN_IN = {quarter}"
 _PLUS = (*_PLUS_UNTAUGHT, "include 'recipes/teacher.gin'", _BURN_IN)
 _MID_WITHOUT_BOXES = "HybridCriterion.boxed_mid = 0.0"
 _BOTH = (*_PLUS, _MID_WITHOUT_BOXES, "Teacher.in_part = True")
-# Beyond the paper, one part left out.
+_UNTAUGHT_SHUFFLE = (*_PLUS_UNTAUGHT, "Experiment.strong_fraction = None")
+# Of `untaught_shuffle`, to leave out one at a time: what it is called, and the line.
 PARTS_LEFT_OUT = {
-    "teacher": _PLUS_UNTAUGHT,
-    "augmentation": (*_PLUS, "Experiment.augmentation = None"),
-    "contrast": (*_PLUS, "ProposalSelector.cam_objectness = 'softmax_max'"),
-    "absent": (*_PLUS, "HybridCriterion.absent = 0.0"),
-    "border": (*_PLUS, "CamRpn.border_anchors = False"),
+    "augmentation": ("augmentation", "Experiment.augmentation = None"),
+    "contrast": ("contrast", "ProposalSelector.cam_objectness = 'softmax_max'"),
+    "absent": ("the push of absent classes", "HybridCriterion.absent = 0.0"),
+    "border": ("border anchors", "CamRpn.border_anchors = False"),
+    "boxed_mid": ("MID of classes with boxes", _MID_WITHOUT_BOXES),
+    "mid": ("MID", "HybridCriterion.mid = 0.0"),
+    "cam": ("the CAM branch", "include 'ablation/mid_proposals.gin'"),
 }
 # The scale of MID, and how the boxed images come.
 MID_ARMS = {
@@ -180,6 +183,7 @@ ARMS = {
         (),
     ),
     "plus": Arm("beyond the paper, with the teacher", _PLUS),
+    "plus_no_teacher": Arm("beyond the paper, without teacher", _PLUS_UNTAUGHT),
     "plus_shuffle": Arm(
         "beyond the paper, all images in one shuffle",
         (*_PLUS, "Experiment.strong_fraction = None"),
@@ -237,16 +241,20 @@ ARMS = {
     ),
     "untaught_shuffle": Arm(
         "beyond the paper, without teacher, all images in one shuffle",
-        (*_PLUS_UNTAUGHT, "Experiment.strong_fraction = None"),
+        _UNTAUGHT_SHUFFLE,
     ),
+    **{
+        f"untaught_shuffle_no_{part}": Arm(
+            f"beyond the paper, without teacher and {words}, all images in one shuffle",
+            (*_UNTAUGHT_SHUFFLE, line),
+            tuple(branch for branch in ("cam", "mid") if branch != part),
+        )
+        for part, (words, line) in PARTS_LEFT_OUT.items()
+    },
     "plus_displaced": Arm(
         "beyond the paper, 4 boxed images a step and 4 labelled",
         (*_PLUS, "BATCH_SIZE = 8", "Experiment.reference_batch_size = 8"),
     ),
-    **{
-        f"plus_no_{part}": Arm(f"beyond the paper, without {part}", lines)
-        for part, lines in PARTS_LEFT_OUT.items()
-    },
     "in_part": Arm("30 % of the boxes removed, declared in part", _IN_PART),
     "in_part_half": Arm(
         "30 % of the boxes removed, declared in part, `boxed_share` 0.5",

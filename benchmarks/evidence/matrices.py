@@ -55,7 +55,7 @@ _ABLATION = (
     "plus_displaced",
     "plus_low_scores",
     "plus_regression",
-    *(f"plus_no_{part}" for part in PARTS_LEFT_OUT),
+    "plus_no_teacher",
 )
 
 
@@ -205,6 +205,8 @@ MATRICES = {
             *((arm, 10) for arm in _ABLATION),
             ("untaught_shuffle", 10),
             ("untaught_shuffle", 10, 2),
+            *((f"untaught_shuffle_no_{part}", 10, 2) for part in PARTS_LEFT_OUT),
+            ("plus_no_teacher", 10, 2),
             ("plus_both_shuffle", 10),
             ("plus_bold_shuffle", 10),
         ),
