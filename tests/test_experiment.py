@@ -157,7 +157,7 @@ def test_a_split_may_name_images_that_were_left_out(make, tmp_path):
     path = str(tmp_path / "split.json")
     ids = load_data(make(), data.Findings()).split.strong_image_ids
     data.write_split(path, data.Split(None, 50.0, (*ids, 999)))
-    with pytest.raises(DataError, match=r"names 1 images .*first ids: 999"):
+    with pytest.raises(DataError, match=r"names 1 image .*first ids: 999"):
         load_data(make(split_file=path), data.Findings())
     findings = data.Findings()
     found = load_data(make(split_file=path, skip_bad=True), findings).training_set

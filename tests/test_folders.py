@@ -82,7 +82,7 @@ def test_inspect_looks_at_the_validation_set_too(mine, tmp_path, capsys):
         cli.main(["inspect", str(mine), f"--output={tmp_path / 'page.html'}"])
     assert caught.value.code == 1
     printed = " ".join(capsys.readouterr().out.split())
-    assert f"validation set: 1 images with {len(rows) - 1} boxes" in printed
+    assert f"validation set: 1 image with {len(rows) - 1} boxes" in printed
     assert "11 images: 5 strong (boxes), 6 weak" in printed
     assert "the evaluation set holds the same image" in printed
     assert f"val/{broken['file_name']}" in printed
@@ -94,7 +94,7 @@ def test_labels_alone_can_be_looked_at(mine, tmp_path, capsys):
     page = f"--output={tmp_path / 'page.html'}"
     cli.main(["inspect", str(mine), "--use=labels.csv", page])
     printed = capsys.readouterr().out
-    assert "no validation set: only 0 of 6 images have all their boxes" in printed
+    assert "no validation set: too few images with all their boxes, 0 of 6" in printed
     assert "6 images: 0 strong (boxes), 6 weak" in printed
 
 

@@ -6,7 +6,7 @@ import pathlib
 import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
-FOUNDATION = {"structures", "errors", "files"}
+FOUNDATION = {"structures", "errors", "files", "wording"}
 NETWORK = FOUNDATION | {"ops", "modeling"}
 
 # What each part may import of the package, besides itself.
@@ -14,6 +14,7 @@ ALLOWED = {
     "structures": set(),
     "errors": set(),
     "files": set(),
+    "wording": set(),
     "ops": FOUNDATION,
     "modeling": NETWORK,
     "data": FOUNDATION,

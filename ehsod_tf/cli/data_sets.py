@@ -13,6 +13,7 @@ from ehsod_tf.cli.sources import (
     refuse_other_flags,
 )
 from ehsod_tf.cli.unused_flags import refuse_unused
+from ehsod_tf.wording import count
 
 _SHARDS = 16
 
@@ -117,8 +118,8 @@ def convert(
         image_set = _read_sound(source, skip_bad, split_file)
         number = len(image_set.image_names)
         if image_set.machine_boxed is not None:
-            num_left_out = int(image_set.machine_boxed.sum())
-            print(f"note: a detector's boxes on {num_left_out} images are not written")
+            images = count(int(image_set.machine_boxed.sum()), "image")
+            print(f"note: a detector's boxes on {images} are not written")
             image_set = data.leave_out_machine_boxes(image_set)
         if to == "coco":
             data.write_coco(image_set, output)
@@ -129,7 +130,7 @@ def convert(
             findings = data.Findings() if skip_bad else None
             number = getattr(data, f"write_{to}")(image_set, output, findings=findings)
             _list_skipped(findings)
-        print(f"{output}: {number} images")
+        print(f"{output}: {count(number, 'image')}")
 
 
 def _write_predictions(source, output, skip_bad):

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 
 from ehsod_tf.cli.session import report_user_errors
+from ehsod_tf.wording import count
 
 _RESULTS, _PAGE, _PICTURES = "detections.json", "index.html", "pictures"
 # Lies in the folder of the pictures as long as not all are drawn.
@@ -71,20 +72,22 @@ def predict(
         results = os.path.join(output, _RESULTS)
         prediction.write_predictions(results, found)
         print(
-            f"{len(found)} images, {sum(map(len, found))} detections, "
+            f"{count(len(found), 'image')}, "
+            f"{count(sum(map(len, found)), 'detection')}, "
             f"{len(found) / seconds:.1f} images/s"
         )
         print(f"{results}: COCO results")
         if gallery:
             gallery.finish()
+    files = count(len(paths), "file")
     for reason in undrawn:
         print(f"warning: {reason}", file=sys.stderr)
     if undrawn:
-        print(f"{len(undrawn)} of {len(paths)} files not drawn", file=sys.stderr)
+        print(f"{len(undrawn):,} of {files} not drawn", file=sys.stderr)
     for reason in unreadable:
         print(f"unreadable: {reason}", file=sys.stderr)
     if unreadable:
-        print(f"{len(unreadable)} of {len(paths)} files unreadable", file=sys.stderr)
+        print(f"{len(unreadable):,} of {files} unreadable", file=sys.stderr)
         sys.exit(1)
 
 

@@ -22,6 +22,7 @@ from ehsod_tf.cli.source_files import (
     read_files,
 )
 from ehsod_tf.cli.unused_flags import compare_flags, refuse_unused
+from ehsod_tf.wording import count
 
 # What labelling tools write, and `convert` too.
 EXPORTS = ("yolo", "roboflow", "voc_xml", "cvat", "label_studio", "labelme")
@@ -203,8 +204,9 @@ def _compare_with_validation(experiment, training_set, findings):
         return training_set
     num_boxes = int((~evaluation_set.ignored).sum())
     print(
-        f"  validation set: {len(evaluation_set.paths):,} images with {num_boxes:,} "
-        "boxes (--subset evaluation shows it); what follows is the training set",
+        f"  validation set: {count(len(evaluation_set.paths), 'image')} with "
+        f"{count(num_boxes, 'box', 'boxes')} (--subset evaluation shows it); what "
+        "follows is the training set",
         flush=True,
     )
     return data.leave_out_shared_images(training_set, evaluation_set, findings=findings)

@@ -16,6 +16,7 @@ from ehsod_tf.structures import (
     PRESENT,
     UNKNOWN,
 )
+from ehsod_tf.wording import count
 
 UNLISTED_STATES = {"absent": ABSENT, "unknown": UNKNOWN}
 
@@ -128,7 +129,7 @@ def describe_kinds(
         num_strong, num_weak: images with boxes, and with image labels only.
         left_out: names of the images of other kinds, by a description of the kind.
     """
-    parts = [f"{num_strong} images with boxes, {num_weak} with image labels"]
+    parts = [f"{count(num_strong, 'image')} with boxes, {num_weak:,} with image labels"]
     for kind, names in left_out.items():
         if names:
             parts.append(f"{len(names)} {kind}, left out ({name_first(names)})")

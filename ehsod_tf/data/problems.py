@@ -24,6 +24,7 @@ from ehsod_tf.data.spelling import (
 )
 from ehsod_tf.errors import DataError
 from ehsod_tf.files import open_new
+from ehsod_tf.wording import count
 
 _NAMED_PROBLEMS = 10
 
@@ -95,9 +96,9 @@ class Findings:
         Whoever comes from tools that take them for background must not miss it.
         """
         return "\n".join(
-            f"warning: {number} images without any annotation are NOT used, neither as "
-            f"background nor otherwise ({source}); if they show none of the classes, "
-            "set unannotated = 'empty'"
+            f"warning: {count(number, 'image')} without any annotation NOT used, "
+            f"neither as background nor otherwise ({source}); if none of the classes "
+            "is shown, set unannotated = 'empty'"
             for source, number in self.unannotated.items()
         )
 

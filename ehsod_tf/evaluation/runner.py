@@ -17,6 +17,7 @@ from ehsod_tf.evaluation.validation import check_ground_truth, list_names
 from ehsod_tf.evaluation.voc import evaluate_voc
 from ehsod_tf.files import open_new
 from ehsod_tf.structures import Batch, Detections, ImageSet
+from ehsod_tf.wording import count
 
 METRICS = ("coco", "voc", "both")
 # COCO has twelve: six of precision, six of recall.
@@ -142,6 +143,6 @@ def _require(fine, image_set, complaint):
     rows = np.flatnonzero(~fine)
     if rows.size:
         raise DataError(
-            f"{rows.size} of {len(fine)} images {complaint}: "
+            f"{rows.size:,} of {count(len(fine), 'image')} {complaint}: "
             f"{list_names(image_set, rows)}"
         )

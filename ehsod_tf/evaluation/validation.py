@@ -9,6 +9,7 @@ import numpy as np
 from ehsod_tf.errors import DataError
 from ehsod_tf.evaluation.results import Results, find_images
 from ehsod_tf.structures import ImageSet
+from ehsod_tf.wording import count
 
 # Names listed in an error message; it stays one line that a person reads.
 _NAMES_SHOWN = 5
@@ -26,9 +27,9 @@ def check_ground_truth(image_set: ImageSet) -> None:
     weak = np.flatnonzero(~image_set.is_strong)
     if weak.size:
         raise DataError(
-            f"{weak.size} of {len(image_set.image_names)} images have no boxes to "
-            f"evaluate against: {list_names(image_set, weak)}; evaluate on images "
-            "whose boxes are known"
+            "no boxes to evaluate against, in "
+            f"{weak.size:,} of {count(len(image_set.image_names), 'image')}: "
+            f"{list_names(image_set, weak)}; evaluate on images whose boxes are known"
         )
     _check_unique("image id", image_set.image_ids)
     _check_unique("category id", image_set.category_ids)

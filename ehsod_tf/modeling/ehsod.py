@@ -25,6 +25,7 @@ from ehsod_tf.structures import (
     Targets,
     TargetWeights,
 )
+from ehsod_tf.wording import count
 
 # Keeps the choice of anchors independent of that of regions, whose seeds are the
 # image's plus the number of the stage.
@@ -110,8 +111,9 @@ class Ehsod(keras.Model):
         self.teacher = teacher
         if cascade.num_classes != cam_rpn.num_classes:
             raise ConfigError(
-                f"model: the CAM-RPN has {cam_rpn.num_classes} classes, "
-                f"the cascade {cascade.num_classes}"
+                "model: the CAM-RPN has "
+                f"{count(cam_rpn.num_classes, 'class', 'classes')}, the cascade "
+                f"{cascade.num_classes}"
             )
         if cascade.num_rois > self.selector.train_max_proposals:
             raise ConfigError(

@@ -16,6 +16,7 @@ from ehsod_tf import data, training
 from ehsod_tf.errors import EhsodError
 from ehsod_tf.export import TOO_LARGE
 from ehsod_tf.runs.settings import Experiment
+from ehsod_tf.wording import count
 
 SUPERVISION_FILE = "supervision.txt"
 _UNKNOWN = "Not recorded in the run folder."
@@ -58,7 +59,7 @@ def describe_model(
     kind = "moving averages of the weights" if weights.averaged else "weights"
     parts = [
         f"# Detector `{name}`",
-        f"EHSOD, an object detector of {len(class_names)} classes: "
+        f"EHSOD, an object detector of {count(len(class_names), 'class', 'classes')}: "
         f"{', '.join(class_names)}. The {kind} after step {weights.step} of the run, "
         f"made with TensorFlow {tf.__version__}.",
         "## Training data",
@@ -130,8 +131,8 @@ def _describe_data(model_dir):
     return (
         f"{_quote(supervision)}\n\n"
         f"Of the images that had boxes, {split.percent:g} % kept them for training "
-        f"({len(split.strong_image_ids)} images, {origin}); of the others only the "
-        "labels were used, if at all."
+        f"({count(len(split.strong_image_ids), 'image')}, {origin}); of the others "
+        "only the labels were used, if at all."
     )
 
 

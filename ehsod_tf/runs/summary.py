@@ -10,6 +10,7 @@ from ehsod_tf import data, evaluation, training
 from ehsod_tf.errors import require_choice
 from ehsod_tf.runs.data import RunData, count_steps_per_epoch
 from ehsod_tf.runs.settings import Experiment
+from ehsod_tf.wording import count
 
 VERBOSITIES = ("quiet", "normal", "debug")
 
@@ -99,8 +100,8 @@ class Terminal:
 def _describe_steps(experiment, run_data):
     steps = count_steps_per_epoch(experiment, run_data.training_set)
     return (
-        f"{experiment.epochs * steps:,} of {experiment.batch_size} images: "
-        f"{experiment.epochs} epochs of {steps:,}; evaluated every "
+        f"{experiment.epochs * steps:,} of {count(experiment.batch_size, 'image')}: "
+        f"{count(experiment.epochs, 'epoch')} of {steps:,}; evaluated every "
         + _count(experiment.evaluate_every, "epoch")
     )
 
@@ -113,7 +114,7 @@ def _describe_rate(experiment):
             f"{experiment.reference_batch_size})"
         )
     if experiment.warmup_steps:
-        parts.append(f"warm-up over {experiment.warmup_steps:,} steps")
+        parts.append(f"warm-up over {count(experiment.warmup_steps, 'step')}")
     decays = [f"{e:g}" for e in experiment.decay_epochs if e < experiment.epochs]
     if decays:
         epochs = "epoch" if len(decays) == 1 else "epochs"

@@ -25,6 +25,7 @@ from ehsod_tf.runs.report import write_report
 from ehsod_tf.runs.resumption import list_fixed_parts
 from ehsod_tf.runs.settings import Experiment
 from ehsod_tf.runs.summary import Terminal
+from ehsod_tf.wording import count
 
 _SHOWN_PROBLEMS = 10
 
@@ -215,8 +216,8 @@ def _show_findings(findings: data.Findings, model_dir: str, terminal: Terminal):
         data.write_problems(path, findings.problems)
         problems = data.merge_equal(findings.problems)[:_SHOWN_PROBLEMS]
         terminal.warn(
-            f"skipped: {len(findings.problems)} problems; the images concerned are "
-            f"left out, see {path}"
+            f"skipped: {count(len(findings.problems), 'problem')}; the images "
+            f"concerned are left out, see {path}"
         )
         for problem in problems:
             terminal.warn(f"  {problem}")

@@ -28,6 +28,7 @@ from ehsod_tf.training.finiteness import require_finite
 from ehsod_tf.training.interruption import StopSignals
 from ehsod_tf.training.peers import agree, naming_lost_machines, require_same_step
 from ehsod_tf.training.strategy import distribute_batches
+from ehsod_tf.wording import count
 
 
 def train(
@@ -277,7 +278,7 @@ def _take_batch(batches, step, last_step):
         return next(batches)
     except StopIteration:
         raise DataError(
-            f"the training data ends after {step - 1} steps, but the run has "
+            f"the training data ends after {count(step - 1, 'step')}, but the run has "
             f"{last_step}: repeat the data set, or lower epochs or steps_per_epoch"
         ) from None
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from ehsod_tf.errors import ConfigError, require_choice
+from ehsod_tf.wording import count
 
 STRATEGIES = ("auto", "mirrored", "multi_worker")
 CROSS_DEVICE_OPS = ("auto", "nccl", "hierarchical")
@@ -72,12 +73,12 @@ def describe_devices(strategy: tf.distribute.Strategy) -> str:
     if gpus:
         details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
         names = {str(detail.get("device_name", "unnamed")) for detail in details}
-        here = f"{_count(len(gpus), 'GPU')} ({', '.join(sorted(names))})"
+        here = f"{count(len(gpus), 'GPU')} ({', '.join(sorted(names))})"
     else:
-        here = f"CPU ({_count(os.cpu_count() or 1, 'core')}); no GPU found"
+        here = f"CPU ({count(os.cpu_count() or 1, 'core')}); no GPU found"
     machines = count_machines(strategy)
     if machines > 1:
-        spread = f"{_count(replicas, 'replica')} on {_count(machines, 'machine')}"
+        spread = f"{count(replicas, 'replica')} on {count(machines, 'machine')}"
         return f"{spread}; here: {here}"
     return here if replicas in (1, len(gpus)) else f"{replicas} replicas on {here}"
 
@@ -117,17 +118,13 @@ def distribute_batches(
         rows = dataset.element_spec.image_ids.shape[0]
         if rows % replicas:
             raise ConfigError(
-                f"a batch of {rows * machines} images cannot be divided evenly over "
-                f"{context.num_replicas_in_sync} replicas; choose a multiple of them "
-                "as BATCH_SIZE"
+                f"a batch of {count(rows * machines, 'image')} cannot be divided "
+                f"evenly over {context.num_replicas_in_sync} replicas; choose a "
+                "multiple of them as BATCH_SIZE"
             )
         return dataset if replicas == 1 else dataset.rebatch(rows // replicas)
 
     return strategy.distribute_datasets_from_function(build)
-
-
-def _count(number, what):
-    return f"{number} {what}" + "s" * (number > 1)
 
 
 def _create_mirrored(cross_device_ops):

@@ -11,6 +11,7 @@ from PIL import Image
 from ehsod_tf.structures import PRESENT, UNKNOWN, Batch
 from ehsod_tf.visualization.drawing import choose_color, draw_boxes
 from ehsod_tf.visualization.rendering import Card, write_page
+from ehsod_tf.wording import count
 
 # Longer side of a picture.
 _SIDE = 320
@@ -39,7 +40,7 @@ def format_batch(
         step: number of the step, from 1.
         names: of classes and images; without them their numbers are shown.
     """
-    lines = [f"step {step}: {len(batch.image_ids)} images"]
+    lines = [f"step {step}: {count(len(batch.image_ids), 'image')}"]
     width = max(map(len, logs))
     lines += [f"  {name:<{width}}  {_spell(value)}" for name, value in logs.items()]
     for row, faults in enumerate(list_faults(batch)):

@@ -20,6 +20,7 @@ from ehsod_tf.visualization.inspection_rows import (
 )
 from ehsod_tf.visualization.pixels import WIDE_BITS
 from ehsod_tf.visualization.rendering import Bar, Shade, write_page
+from ehsod_tf.wording import count
 
 _NUM_PICTURES = 24
 _NUM_SIZES = 8
@@ -84,8 +85,7 @@ def _list_tiles(summary, problems, num_images):
     num_boxes, num_ignored = int(summary.boxes.sum()), int(summary.ignored_boxes.sum())
     ignored = f", and {num_ignored:,} crowd or difficult" if num_ignored else ""
     if summary.ignored_regions:
-        plural = "s" if summary.ignored_regions > 1 else ""
-        ignored += f", and {summary.ignored_regions:,} ignored region{plural}"
+        ignored += f", and {count(summary.ignored_regions, 'ignored region')}"
     return [
         ("Images", num_images, "that can be used"),
         ("Strong", summary.num_strong, "images with boxes"),
@@ -274,7 +274,8 @@ def _make_cell(summary, row, column, num_images):
     both = int(summary.co_occurrence[row, column])
     share = both / num_images
     name, other = summary.class_names[row], summary.class_names[column]
-    hint = f"{both:,} of {num_images:,} images with {name} also show {other}"
+    images = count(num_images, "image")
+    hint = f"{both:,} of {images} with {name} also show {other}"
     if not both:
         return Shade("", 0.0, hint)
     return Shade("<1" if share < 0.005 else f"{100 * share:.0f}", share, hint)

@@ -15,6 +15,7 @@ from ehsod_tf.visualization.inspection_rows import (
     name_image_columns,
     rank_pairs,
 )
+from ehsod_tf.wording import count
 
 _WIDTH = 79
 _NAME_WIDTH = 32
@@ -75,7 +76,7 @@ def _format_overview(summary):
         if number
     )
     return [
-        f"{_count(num_images, 'image')}: {summary.num_strong:,} strong (boxes)"
+        f"{count(num_images, 'image')}: {summary.num_strong:,} strong (boxes)"
         f"{further}, {summary.num_weak:,} weak (image labels only)",
         *_format_bars(list_supervision(summary), num_images),
         numbers,
@@ -173,7 +174,7 @@ def _format_pairs(summary):
             _shorten(summary.class_names[k], _PAIR_NAME_WIDTH)
             for k in (pair.first, pair.second)
         )
-        number = _count(pair.both, "image")
+        number = count(pair.both, "image")
         lines.append(f"  {pair.share:>4.0%}  {first}, {second} ({number})")
     return lines
 
@@ -181,7 +182,7 @@ def _format_pairs(summary):
 def _format_problems(problems):
     if not problems:
         return ["no problem was found"]
-    number = _count(len(problems), "problem")
+    number = count(len(problems), "problem")
     lines = [f"{number}; the images concerned are left out"]
     for problem in problems[:_NUM_PROBLEMS]:
         *place, message = problem
@@ -193,9 +194,9 @@ def _format_problems(problems):
 
 def _format_bars(rows, full):
     lines = []
-    for name, count in rows:
-        bar = "#" * max(round(_BAR_WIDTH * count / max(full, 1)), min(count, 1))
-        lines.append(f"  {name:<{_NAME_WIDTH}} {count:>9,}  {bar}".rstrip())
+    for name, number in rows:
+        bar = "#" * max(round(_BAR_WIDTH * number / max(full, 1)), min(number, 1))
+        lines.append(f"  {name:<{_NAME_WIDTH}} {number:>9,}  {bar}".rstrip())
     return lines
 
 
@@ -207,10 +208,6 @@ def _wrap(text):
         break_long_words=False,
         break_on_hyphens=False,
     )
-
-
-def _count(number, noun):
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _shorten(name, width):

@@ -23,6 +23,7 @@ from ehsod_tf.visualization.supervision_text import (
     describe_evaluation,
     describe_training,
 )
+from ehsod_tf.wording import count
 
 # From which score detections are shown where no better one is known.
 DEFAULT_SCORE = 0.3
@@ -266,17 +267,19 @@ def _shade_confusions(report):
     return [names[k] for k in shown], rows, len(names) - 1 - len(most)
 
 
-def _shade(names, row, column, count, total):
+def _shade(names, row, column, number, total):
     background = len(names) - 1
     if row == column == background:
         return Shade("", 0.0, "")
+    objects = count(total, "object")
     if row == background:
-        hint = f"{count:,} detections of {names[column]} where there is nothing"
+        hint = f"{count(number, 'detection')} of {names[column]} where there is nothing"
     elif column == background:
-        hint = f"{count:,} of {total:,} objects of {names[row]} not found"
+        hint = f"{number:,} of {objects} of {names[row]} not found"
     else:
-        hint = f"{count:,} of {total:,} objects of {names[row]} as {names[column]}"
-    return Shade(f"{count:,}" if count else "", count / total if total else 0.0, hint)
+        hint = f"{number:,} of {objects} of {names[row]} as {names[column]}"
+    share = number / total if total else 0.0
+    return Shade(f"{number:,}" if number else "", share, hint)
 
 
 def _group_by_kind(explained):

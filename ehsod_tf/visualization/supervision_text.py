@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from ehsod_tf.wording import count
+
 
 def describe_training(summary) -> str:
     """Counts the training images by what was known of them.
@@ -13,7 +15,7 @@ def describe_training(summary) -> str:
         Such as "60 images with boxes and 540 with labels only"; further kinds are named
         where there are any.
     """
-    parts = [f"{count_boxed(summary):,} images with boxes"]
+    parts = [f"{count(count_boxed(summary), 'image')} with boxes"]
     if summary.num_machine:
         parts.append(f"{summary.num_machine:,} with a detector's boxes")
     parts.append(f"{summary.num_weak:,} with labels only")
@@ -29,11 +31,12 @@ def describe_evaluation(num_images: int, num_shared: int) -> str:
         num_images: evaluation images.
         num_shared: those of them that are training images too.
     """
+    images = count(num_images, "image")
     if not num_shared:
-        return f"what it finds on {num_images:,} images that it has not seen."
+        return f"what it finds on {images} that it has not seen."
     part = "all" if num_shared == num_images else f"{num_shared:,}"
     return (
-        f"what it finds on {num_images:,} images. It was trained on {part} of these: "
+        f"what it finds on {images}. It was trained on {part} of these: "
         "expect lower figures on new images."
     )
 
@@ -50,7 +53,7 @@ def describe_common_evaluation(num_images: int, num_shared: Mapping[str, int]) -
         for name, number in num_shared.items()
         if number
     ]
-    same = f"The same {num_images:,} images were given to each detector"
+    same = f"Each detector was given the same {count(num_images, 'image')}"
     if not shares:
         return f"{same}, and none was trained on any of them."
     return f"{same}. {', '.join(shares)}: expect lower figures on new images."

@@ -234,7 +234,7 @@ def test_boxes_of_a_source_in_part(image_set):
     assert not found.is_strong.any()
     assert len(found.boxes) == 3
     [note] = findings.notes
-    assert "source 1: 1 images without a box, boxed in part" in note
+    assert "source 1: 1 image without a box, boxed in part" in note
 
 
 def test_boxes_of_a_source_by_class(image_set):
@@ -282,7 +282,7 @@ def test_each_source_boxes_its_own_classes(make_image_set):
     assert found.classes.tolist() == [0, 2]
     with pytest.raises(DataError, match="two sources have boxes of it"):
         merge_image_sets([cats, cows])
-    with pytest.raises(ConfigError, match="boxed has 1 entries for 2 sources"):
+    with pytest.raises(ConfigError, match="boxed has 1 entry for 2 sources"):
         read_mixture((make(cats), make(cows)), boxed=("all",))
 
 
@@ -316,7 +316,7 @@ def test_a_source_speaks_of_its_own_classes_alone(tmp_path, write_image):
     assert found.classes.tolist() == [2, 0]
     assert not any("count as showing none" in note for note in findings.notes)
     for wrong, words in (
-        ((None,), "own_classes has 1 entries for 2 sources"),
+        ((None,), "own_classes has 1 entry for 2 sources"),
         ((None, ("cat", "horse")), "own_classes: no class is called 'horse'"),
     ):
         with pytest.raises(ConfigError, match=words):

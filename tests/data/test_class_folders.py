@@ -65,9 +65,9 @@ def test_what_is_passed_over_is_noted(folder):
     assert not findings.problems
     notes = "\n".join(findings.notes)
     for words in (
-        "2 files or hidden folders beside the class folders are passed over "
+        "2 files or hidden folders beside the class folders, passed over "
         "(first: '.git', 'list.txt')",
-        "3 files or folders that are hidden, links to folders or no images are passed "
+        "3 files or folders, hidden, links to folders or no images, passed "
         "over (first: 'cat/up', 'cat/._1.png', 'cat/notes.txt')",
         "cow: this class folder holds no image",
     ):

@@ -175,4 +175,4 @@ def test_supervision_that_contradicts(read, fields, field):
 def test_the_note_tells_every_kind(read):
     _, findings = read(a={"image_labels": ["dog"], "supervision": "labels"})
     [note] = findings.notes
-    assert note.endswith("instances.json: 1 images with boxes, 1 with image labels")
+    assert note.endswith("instances.json: 1 image with boxes, 1 with image labels")

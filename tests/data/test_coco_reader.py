@@ -57,7 +57,7 @@ def test_an_image_without_annotation_is_left_out(coco_content, write_json):
     assert not findings.problems
     [note] = findings.notes
     for words in (
-        "1 images with boxes, 0 with image labels, 1 without any annotation, left out",
+        "1 image with boxes, 0 with image labels, 1 without any annotation, left out",
         "(first: a.png)",
         "set unannotated = 'empty'",
     ):
@@ -86,7 +86,7 @@ def test_an_image_of_other_classes_only_is_a_strong_negative(coco_content, write
 def test_flat_box_is_a_crowd_with_a_warning(coco_content, write_json):
     """COCO's own train2017 has two boxes of height 0, which must not stop a run."""
     coco_content["annotations"][0]["bbox"] = [1, 2, 3, 0]
-    with pytest.warns(UserWarning, match="1 boxes have no height.*annotation 1"):
+    with pytest.warns(UserWarning, match="1 box without height.*annotation 1"):
         found = read_coco(write_json(coco_content), "")
     np.testing.assert_array_equal(found.ignored, [1, 0, 1, 0, 1])
     assert found.image_labels[1, 2] == UNKNOWN

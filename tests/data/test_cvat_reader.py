@@ -98,7 +98,7 @@ def test_what_encloses_no_object_is_counted(read):
         "what encloses no object is left out: 2 of type 'points', 1 of type "
         "'polyline', 1 of type 'skeleton'"
     ) in notes
-    assert "1 elements 'new' of images are unknown and passed over" in notes
+    assert "the element 'new' of images is unknown; passed over, 1 in all" in notes
 
 
 @pytest.mark.parametrize("tag", ["points", "polyline", "skeleton"])
@@ -127,10 +127,10 @@ def test_occluded_objects_are_objects_unless_they_are_to_be_ignored(read):
     box = cvat_cases.BOX.replace('occluded="0"', 'occluded="1"')
     image_set, notes = read(box)
     assert not image_set.ignored.any()
-    assert "1 shapes are marked as occluded; they are objects like others" in notes
+    assert "1 shape marked as occluded, taken like others" in notes
     image_set, notes = read(box, occluded="ignored")
     assert image_set.ignored.tolist() == [False, True, False]
-    assert "they are ignored" in notes
+    assert "marked as occluded, ignored (set" in notes
     with pytest.raises(ConfigError, match="occluded is one of objects, ignored"):
         read(box, occluded="crowd")
 

@@ -39,7 +39,7 @@ def test_boxes_that_are_there_twice_are_noted(make_image_set):
     kept = validate(image_set, findings=findings)
     assert len(kept.boxes) == 7 and not findings.problems
     [note] = findings.notes
-    assert note.startswith("1 boxes have the class and the corners of another box")
+    assert note.startswith("1 box has the class and the corners of another box")
     assert image_set.image_names[1] in note
     image_set = make_image_set([(20, 30)] * 2, objects[:4])
     validate(image_set, findings=findings)
@@ -94,7 +94,7 @@ def test_folder_without_images(make_image_set):
     image_set = make_image_set([(20, 30)] * 2, [(0, BOX, 0)])
     for path in image_set.paths:
         os.remove(path)
-    _assert_one_line(image_set, "images: ", "none of the 2 images", "0.png")
+    _assert_one_line(image_set, "images: ", "none of 2 images", "0.png")
 
 
 def test_size_on_disk_differs(make_image_set, write_image):
@@ -127,7 +127,7 @@ def test_several_problems_have_a_line_each(make_image_set):
     with pytest.raises(DataError) as error:
         validate(make_image_set([(20, 30)], objects))
     lines = str(error.value).splitlines()
-    assert lines[0] == "all 1 images were left out; 12 problems in the data:"
+    assert lines[0] == "all of 1 image left out; 12 problems in the data:"
     assert len(lines) == 12 and lines[-1] == "  and 2 more"
 
 
@@ -154,7 +154,7 @@ def test_nothing_is_left(make_image_set):
     findings = Findings()
     findings.add("other", "", "", "an earlier problem")
     with pytest.raises(
-        DataError, match=r"(?s)^all 2 images were left out; 2 problems.*0.png.*1.png"
+        DataError, match=r"(?s)^all of 2 images left out; 2 problems.*0.png.*1.png"
     ):
         validate(image_set, findings=findings)
 
@@ -162,7 +162,7 @@ def test_nothing_is_left(make_image_set):
 def test_what_is_left_is_not_annotated(make_image_set):
     image_set = make_image_set([(20, 30)] * 2, [(0, BOX, 0)])
     os.remove(image_set.paths[0])
-    with pytest.raises(DataError, match="1 images: no image is annotated"):
+    with pytest.raises(DataError, match="1 image: no image is annotated"):
         validate(image_set, findings=Findings())
 
 

@@ -97,5 +97,5 @@ def test_one_boxed_image_is_too_few(read):
         return data.select_images(whole, ~whole.has_boxes | (whole.image_ids == 3))
 
     assert len(data.read_part(read_few, "training", findings=data.Findings()).paths)
-    with pytest.raises(DataError, match="only 1 of 11 images have all"):
+    with pytest.raises(DataError, match="all their boxes, 1 of 11"):
         data.read_part(read_few, "validation", findings=data.Findings())

@@ -54,7 +54,7 @@ def test_a_name_alone_tells_where_the_folder_is_another(reference, found, is_not
     assert index.find_by_name(reference) == found
     index.note("boxes.json", findings)
     assert len(findings.notes) == is_noted
-    assert not is_noted or "1 images are not in the folder that" in findings.notes[0]
+    assert not is_noted or "1 image not in the folder that" in findings.notes[0]
 
 
 def test_of_one_folder_no_other_file_can_be_meant():

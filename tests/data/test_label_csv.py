@@ -84,7 +84,7 @@ def test_byte_order_mark_and_order_of_columns(read):
     [
         ("c.png,dgo", ("line 3, labels: ", "'dgo'", "did you mean 'dog'")),
         ("c.png,cow,cat", ("line 3: ", "3 cells, but 2 columns")),
-        ("c.png", ("line 3: ", "1 cells")),
+        ("c.png", ("line 3: ", "1 cell, ")),
         (",cow", ("line 3, file_name: ", "no file name")),
         ("../c.png,cow", ("line 3, file_name: ", "out of the image folder")),
         ("c\0.png,cow", ("line 3, file_name: ", "not text")),
@@ -118,7 +118,7 @@ def test_a_line_for_each_label(read):
     np.testing.assert_array_equal(found.image_labels, [[1, 0, 1], [0, 1, 0]])
     assert not findings.problems
     [note] = findings.notes
-    assert "1 images have several lines; their labels are joined (first: a.png" in note
+    assert "1 image with several lines, whose labels are joined (first: a.png" in note
     header = "file_name,labels,absent_labels"
     options = {"header": header, "class_names": ("cat", "dog")}
     found = read("a.png,dog,", "b.png,cat,", "a.png,,cat", **options)

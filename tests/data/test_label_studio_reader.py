@@ -139,7 +139,7 @@ def test_of_several_annotations_one_is_taken_and_said(read):
     cancelled["was_cancelled"] = True
     image_set, notes = read(annotations=[late, early, cancelled])
     assert list_boxes(image_set)[0][1] == 6
-    assert "1 tasks have several annotations; that which is marked as ground " in notes
+    assert "1 task has several annotations; that which is marked as ground " in notes
     image_set, _ = read(annotations=[late, truth | {"ground_truth": True}, early])
     assert list_boxes(image_set)[0][1] == 9
     image_set, notes = read(annotations=[early, cancelled])
@@ -154,7 +154,7 @@ def test_predictions_are_kept_apart(read):
     guess = {"result": [make_region(score=0.9)], "model_version": "1"}
     image_set, notes = read(annotations=[], predictions=[guess])
     assert image_set.image_names == ["a.png", "c.png"]
-    assert "1 tasks have predictions, the boxes of a machine; they are kept apart" in (
+    assert "1 task has predictions, the boxes of a machine; they are kept apart" in (
         notes
     )
     image_set, _ = read(annotations=[], predictions=[guess], unannotated="empty")
@@ -165,7 +165,7 @@ def test_a_task_that_was_submitted_without_a_region_shows_nothing(read):
     image_set, notes = read([])
     assert image_set.has_boxes.all()
     assert image_set.image_labels.tolist()[1] == [ABSENT]
-    assert "1 tasks were submitted without a region; they are taken to show no" in notes
+    assert "1 task was submitted without a region and taken to show no" in notes
 
 
 BRUSH = make_region(type="brushlabels", id="r2")
@@ -196,7 +196,7 @@ def test_a_remark_about_the_image_is_no_mark(read):
     remark = {"id": "t", "type": "textarea", "value": {"text": ["all is quiet"]}}
     image_set, notes = read([remark])
     assert image_set.has_boxes.all() and len(image_set.paths) == 3
-    assert "1 tasks were submitted without a region" in notes
+    assert "1 task was submitted without a region" in notes
 
 
 def test_what_encloses_no_object_is_counted(read):
@@ -249,7 +249,7 @@ def test_the_boxes_of_a_missing_image_go_to_no_other_one(
         (tmp_path / "images" / folder / "b.png").unlink()
     found, notes = read([make_region()], "three", data={"image": address})
     assert name in found.image_names
-    assert ("are found by their names alone" in notes) == is_noted
+    assert ("but found by name alone" in notes) == is_noted
 
 
 def test_labels_are_written(read, tmp_path):

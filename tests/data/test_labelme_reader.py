@@ -200,7 +200,7 @@ def test_an_image_in_a_folder_of_its_own_is_found_and_noted(read):
 
     found, notes = read(change=move)
     assert found.image_names == ["images/a.png", "images/b.png", "images/c.png"]
-    assert "3 images are not in the folder that the annotation means" in notes
+    assert "3 images not in the folder that the annotation means" in notes
 
 
 def test_an_embedded_image_is_unpacked(read, tmp_path):
@@ -219,7 +219,7 @@ def test_an_embedded_image_is_unpacked(read, tmp_path):
     (unpacked,) = (tmp_path / "out").iterdir()
     assert image_set.paths[row] == str(unpacked)
     assert unpacked.match("b.embedded-*.png") and unpacked.read_bytes() == content
-    assert "1 images are embedded and were unpacked to" in notes
+    assert "1 embedded image unpacked to" in notes
 
 
 @pytest.mark.parametrize("place", ["", "out", "images"])
@@ -260,7 +260,7 @@ def test_other_json_files_are_noted(read):
         change=lambda folder: (folder / "coco.json").write_text('{"images": []}')
     )
     assert len(image_set.paths) == 3
-    assert "1 JSON files are not LabelMe's and are passed over (first: coco" in notes
+    assert "1 JSON file, not LabelMe's, passed over (first: coco" in notes
 
 
 def test_labels_and_ignored_objects_are_written(read, tmp_path):

@@ -95,7 +95,7 @@ def test_labels_and_a_threshold_decide(attach):
     assert not findings.problems
     (note,) = findings.notes
     assert note.partition(": ")[2] == (
-        "of 11 scored boxes 2 are taken, on 1 images; not taken: 1 of images that are "
+        "of 11 scored boxes 2 are taken, on 1 image; not taken: 1 of images that are "
         "not in the set, 1 of other classes, 1 without height or width in their image, "
         "1 on images that people have boxed, 3 of classes that are absent or unknown "
         "there, 2 below the score"
@@ -139,13 +139,13 @@ def test_names_win_over_numbers(attach):
     bus = {"category_name": "bus"}
     assert len(attach([entry(1, 1, 0.9, file_name="b/2.jpg", **bus)]).boxes) == 2
     # That folder is here, but has no such image.
-    with pytest.raises(DataError, match="none of its 1 boxes is of an image"):
+    with pytest.raises(DataError, match="none of 1 box is of an image"):
         attach([entry(1, 1, 0.9, file_name="b/1.jpg", **cat)])
     findings = data.Findings()
     attach([entry(1, 1, 0.9, file_name="d/1.jpg", **cat)] * 2, findings=findings)
-    assert "1 images are not in the folder that the annotation" in findings.notes[0]
+    assert "1 image not in the folder that the annotation" in findings.notes[0]
     # Two images are called so.
-    with pytest.raises(DataError, match="none of its 1 boxes is of an image"):
+    with pytest.raises(DataError, match="none of 1 box is of an image"):
         attach([entry(1, 1, 0.9, file_name="2.jpg", **bus)])
 
 

@@ -88,7 +88,7 @@ def test_what_is_known_is_a_state_for_each_class(folder):
     )
     assert found.ignored.tolist() == [False, True, False]
     assert findings.unannotated == {str(folder / "images"): 1}
-    assert any("1 labels have a confidence between" in note for note in findings.notes)
+    assert any("1 label has a confidence between" in note for note in findings.notes)
 
 
 def test_without_a_hierarchy_the_rest_is_unknown(folder):
@@ -130,7 +130,7 @@ def test_rows_of_other_images_may_be_malformed(folder):
     [
         # The image is named by its column, wherever that is.
         ("1,/m/1,b", "line 3: 3 cells, but 4 columns"),
-        ("1", "line 3: 1 cells, but 4 columns"),
+        ("1", "line 3: 1 cell, but 4 columns"),
         ("1,/m/1,,x", "line 3, ImageID: is empty"),
     ],
 )
@@ -164,7 +164,7 @@ def test_boxes_without_extent_are_ignored_and_noted(folder):
     findings = data.Findings()
     found = read(folder, findings)
     assert found.ignored.tolist() == [False, True, True]
-    assert any("1 boxes have no height or no width" in note for note in findings.notes)
+    assert any("1 box without height or width" in note for note in findings.notes)
 
 
 def test_one_of_the_tables_is_needed(folder):

@@ -173,9 +173,9 @@ def test_weak_images_carry_labels_and_no_boxes(image_set):
 @pytest.mark.parametrize(
     "ids, words",
     [
-        ((), "0 images. names none of the 40"),
-        ((998, 999), "2 images. names none of the 40"),
-        ((105, 999), "names 1 images .*ids: 999"),
+        ((), "0 images. names none of 40"),
+        ((998, 999), "2 images. names none of 40"),
+        ((105, 999), "names 1 image .*ids: 999"),
     ],
 )
 def test_a_split_that_does_not_fit(image_set, ids, words):

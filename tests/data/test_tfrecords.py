@@ -178,7 +178,7 @@ def test_an_image_of_which_nothing_is_known_is_noted(folder):
     findings = Findings()
     cats = read(folder, class_names=("cat",), findings=findings)
     assert cats.image_names == [f"{row}.png" for row in range(4)]
-    assert "1 images whose labels are all unknown, left out (first: 4" in str(
+    assert "1 image whose labels are all unknown, left out (first: 4" in str(
         findings.notes
     )
 
@@ -227,7 +227,7 @@ def put(key, **values):
         (
             put("image/object/is_crowd", int64_list=[0]),
             "image/object/is_crowd",
-            "1 values for 2",
+            "1 value for 2",
         ),
         (put("image/object/area", float_list=[1] * 3), "image/object/area", "3 values"),
         (

@@ -226,7 +226,7 @@ def test_images_with_other_endings(write_devkit):
     found = [path.rsplit("/")[-1] for path in paths]
     assert found == ["1.jpg", "2.png", "3.jpeg", "4.JPG", "5.bmp", "6.WebP", "7.jpg"]
     [note] = findings.notes
-    assert "1 names fit several image files" in note and "1.jpg and .png" in note
+    assert "1 name fits several image files" in note and "1.jpg and .png" in note
 
 
 STRANGE_NAMES = [

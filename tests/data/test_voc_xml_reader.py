@@ -84,7 +84,7 @@ def test_an_image_in_another_folder_is_found_and_noted(folder):
     (folder / "e.png").rename(folder / "images" / "deep" / "e.png")
     found, notes = read(folder)
     assert found.image_names == ["deep/e.png"]
-    assert "1 images are not in the folder that the annotation means" in notes
+    assert "1 image not in the folder that the annotation means" in notes
 
 
 def test_a_stale_file_name_is_noted(folder):
@@ -92,7 +92,7 @@ def test_a_stale_file_name_is_noted(folder):
     (folder / "e.png").rename(folder / "f.png")
     found, notes = read(folder)
     assert "f.png" in found.image_names
-    assert "1 files have a <filename> other than that of the image" in notes
+    assert "1 file with a <filename> other than that of the image" in notes
 
 
 def test_an_extension_in_the_file_name_does_not_matter(folder):
@@ -114,7 +114,7 @@ def test_difficult_objects_are_ignored_and_may_be_left_open(folder):
     row = found.image_names.index("e.png")
     assert found.ignored.tolist() == [False, False, False, True, False, False]
     assert found.image_labels[row].tolist() == [0, -1, 0]
-    assert "1 objects have a <difficult> that is empty or says Unspecified" in notes
+    assert "1 object with a <difficult> that is empty or says Unspecified" in notes
 
 
 def test_classes_that_are_not_asked_for_are_left_out(folder):

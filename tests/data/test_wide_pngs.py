@@ -91,7 +91,7 @@ def test_the_range_is_noted(wide_set, brightest, png_bits, words):
         assert not findings.notes
         return
     [note] = findings.notes
-    assert note.startswith("2 images are PNGs of 16 bits (first: ")
+    assert note.startswith("2 PNGs of 16 bits (first: ")
     for word in (image_set.paths[0], "in the 2 looked at", *words):
         assert word in note
 

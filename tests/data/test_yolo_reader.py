@@ -136,7 +136,7 @@ def test_a_missing_file_is_unknown_and_an_empty_one_is_background(yolo):
     findings = Findings()
     found = data.read_yolo(yolo.folder, unannotated="empty", findings=findings)
     assert len(found.paths) == 4 and found.has_boxes.all()
-    assert "1 images have no label file and are taken as background" in (
+    assert "1 image without label file, taken as background" in (
         "\n".join(findings.notes)
     )
     image = yolo.folder / "images" / "train" / "a.jpg"
@@ -159,7 +159,7 @@ def test_outlines_become_their_boxes(yolo):
     row = found.image_names.index("images/train/e.png")
     boxes = found.boxes[slice(*found.row_splits[row : row + 2])]
     assert boxes.tolist() == [[5, 5, 15, 15], [4, 2, 8, 6]]
-    assert "2 objects are outlines; their boxes are taken" in notes
+    assert "2 outlines, of which the box is taken" in notes
 
 
 def test_key_points_behind_boxes_are_passed_over(yolo):
@@ -196,7 +196,7 @@ def test_capitals_in_the_names_of_folders_and_files(labels, yolo):
 def test_label_files_of_no_image_are_counted(yolo):
     (yolo.folder / "labels" / "train" / "z.txt").write_text("0 1 1 1 1")
     _, notes = yolo(f"train: images/train\n{NAMES}")
-    assert re.search(r"1 label files belong to no image .*z.txt", notes)
+    assert re.search(r"1 label file of no image .*z.txt", notes)
 
 
 def test_what_label_studio_exports(yolo):
@@ -223,7 +223,7 @@ def test_boxes_without_extent_are_ignored(yolo):
     (yolo.folder / "labels" / "train" / "e.txt").write_text("2 0.5 0.5 0 0.5\n")
     found, notes = yolo(f"train: images/train\n{NAMES}")
     assert found.ignored.sum() == 1
-    assert "1 boxes have no height or no width" in notes
+    assert "1 box without height or width" in notes
 
 
 def test_what_is_passed_over_is_counted(yolo):
@@ -234,4 +234,4 @@ def test_what_is_passed_over_is_counted(yolo):
     (images / "linked").symlink_to(images / "more")
     found, notes = yolo(f"train: images/train\n{NAMES}")
     assert_same(found, yolo.expected)
-    assert "3 images of a kind that is not read, hidden folders or links" in notes
+    assert "passed over, 3 in all: images of a kind that is not read" in notes

@@ -117,7 +117,7 @@ def test_the_same_images_under_each_run(make_run, compare):
 def test_what_each_run_was_trained_on(make_run, compare, image_set):
     folders = [make_run("first", 8), make_run("second", 2)]
     text = compare(folders)
-    assert "<p>The same 9 images were given to each detector, and none was " in text
+    assert "<p>Each detector was given the same 9 images, and none was " in text
     usual = ["run", "images with boxes", "with labels only", "boxes", "epochs"]
     assert list_cells(text, "th") == usual
     assert list_cells(text, "td") == ["first", "9", "0", "18", "2"]
@@ -130,7 +130,7 @@ def test_what_each_run_was_trained_on(make_run, compare, image_set):
         num_shared={folders[1]: 4},
     )
     assert "second: trained on 2 images with boxes, 7 with a detector's boxes" in text
-    assert "detector. second was trained on 4 of them: expect lower figures" in text
+    assert "images. second was trained on 4 of them: expect lower figures" in text
     assert list_cells(text, "th") == [
         "run", "images with boxes", "with a detector's boxes", "with labels only",
         "boxes", "a detector's boxes", "epochs",

@@ -105,7 +105,7 @@ def test_name_that_is_not_utf8(write, mixed_set):
 def test_heat_map_tells_shares_of_the_row(write, mixed_set):
     text = unescape(write(mixed_set))
     assert f"1 of 2 images with cat also show {NASTY}" in text
-    assert f"0 of 1 images with tree also show {NASTY}" in text
+    assert f"0 of 1 image with tree also show {NASTY}" in text
     assert re.search(
         r'--shade:0\.50" title="1 of 2 [^\n]{,80} also show cat">50<', text
     )

@@ -16,6 +16,7 @@ from ehsod_tf.data.problems import (
 from ehsod_tf.data.transforms import WIDE_BITS
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import PRESENT, ImageSet
+from ehsod_tf.wording import count
 
 # Annotators' tools round outwards, so that a box may end up to a pixel beyond the edge.
 EDGE_TOLERANCE = 1.0
@@ -62,7 +63,7 @@ def validate(
         is_sound &= _check_files(image_set, check_pixels, png_bits, findings)
     if not is_sound.any():
         raise DataError(
-            f"all {len(is_sound)} images were left out; "
+            f"all of {count(len(is_sound), 'image')} left out; "
             f"{format_problems(findings.problems[num_earlier:])}"
         )
     kept = select_images(image_set, is_sound)
@@ -145,7 +146,7 @@ def _check_files(
     """Returns [I] bool: the image's file is there and means what its record says."""
     paths = image_set.paths
     if not any(map(os.path.exists, paths)):
-        what = f"this folder holds none of the {len(paths)} images (the first is "
+        what = f"this folder holds none of {count(len(paths), 'image')} (the first is "
         what += f"{os.path.basename(paths[0])!r})"
         fault = describe_missing_file(paths[0], what, "check the image folder")
         raise DataError(f"{os.path.dirname(paths[0])}: {fault}")
@@ -157,10 +158,10 @@ def _check_files(
     if turned:
         names = ", ".join(image_set.image_names[row] for row in turned[:_NAMED_IMAGES])
         findings.note(
-            f"{len(turned)} images carry an EXIF orientation ({names}"
-            f"{', ...' if len(turned) > _NAMED_IMAGES else ''}); it is not applied, "
-            "neither in training nor in serving: boxes must refer to the pixels as "
-            "stored"
+            f"{count(len(turned), 'image carries', 'images carry')} an EXIF "
+            f"orientation ({names}{', ...' if len(turned) > _NAMED_IMAGES else ''}); "
+            "it is not applied, neither in training nor in serving: boxes must refer "
+            "to the pixels as stored"
         )
     wide = [path for path, check in zip(paths, checks, strict=True) if check.is_wide]
     _note_range(wide, png_bits, findings)
@@ -176,7 +177,7 @@ def _note_range(paths: list[str], png_bits: int, findings: Findings) -> None:
     brightest = find_brightest(looked_at)
     bits = max(8, brightest.bit_length())
     where = (
-        f"{len(paths)} images are PNGs of 16 bits (first: {paths[0]}); the brightest "
+        f"{count(len(paths), 'PNG')} of 16 bits (first: {paths[0]}); the brightest "
         f"value in the {len(looked_at)} looked at is {brightest}, of {bits} bits"
     )
     # One bit less is only a dark picture.
@@ -197,8 +198,9 @@ def _require_annotation(image_set: ImageSet, problems: list[Problem]) -> None:
         return
     names = ", ".join(image_set.class_names)
     raise DataError(
-        f"{os.path.dirname(image_set.paths[0])}, {len(image_set.image_names)} images: "
-        f"no image is annotated with any class of: {names}; check the annotation file "
+        f"{os.path.dirname(image_set.paths[0])}, "
+        f"{count(len(image_set.image_names), 'image')}: no image is annotated with "
+        f"any class of: {names}; check the annotation file "
         "and the class list" + (f"; {format_problems(problems)}" if problems else "")
         # What was left out may have been all that is annotated.
     )
@@ -216,9 +218,9 @@ def _note_repeated_boxes(image_set: ImageSet, findings: Findings) -> None:
     if len(repeated):
         image, label = repeated[np.argmin(repeated[:, 0]), :2].astype(int)
         findings.note(
-            f"{len(repeated)} boxes have the class and the corners of another box of "
-            "their image, and count twice in training and evaluation; remove them "
-            f"(first: a {image_set.class_names[label]} of "
+            f"{count(len(repeated), 'box has', 'boxes have')} the class and the "
+            "corners of another box of the same image, and count twice in training "
+            f"and evaluation; remove them (first: a {image_set.class_names[label]} of "
             f"{image_set.image_names[image]})"
         )
 

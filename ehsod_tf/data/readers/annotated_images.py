@@ -14,6 +14,7 @@ from ehsod_tf.data.readers.missing_sizes import fill_table_sizes
 from ehsod_tf.data.readers.supervision import ImageTable, supervise
 from ehsod_tf.data.spelling import refuse_lookalikes
 from ehsod_tf.structures import PRESENT, UNKNOWN, ImageSet
+from ehsod_tf.wording import count
 
 Box = tuple[float, float, float, float]
 
@@ -235,6 +236,6 @@ def note_flat_boxes(is_flat: Sequence[bool], source: str, findings: Findings) ->
     """Notes how many boxes are not used as they have no height or no width."""
     if number := int(np.sum(is_flat)):
         findings.note(
-            f"{source}: {number} boxes have no height or no width and are treated like "
-            "crowds, as neither target nor miss"
+            f"{source}: {count(number, 'box', 'boxes')} without height or width, "
+            "treated like crowds, as neither target nor miss"
         )

@@ -8,6 +8,7 @@ from ehsod_tf.data.problems import Findings, collects_or_raises
 from ehsod_tf.data.spelling import suggest
 from ehsod_tf.errors import ConfigError
 from ehsod_tf.structures import UNKNOWN, ImageSet
+from ehsod_tf.wording import count
 
 
 @collects_or_raises
@@ -44,8 +45,8 @@ def restrict_boxes(
     if not is_known.all():
         names = [image_set.image_names[row] for row in np.flatnonzero(~is_known)]
         findings.note(
-            f"{source}: {len(names)} images without a box, boxed in part, of which so "
-            f"nothing is known, left out ({label_states.name_first(names)})"
+            f"{source}: {count(len(names), 'image')} without a box, boxed in part, of "
+            f"which so nothing is known, left out ({label_states.name_first(names)})"
         )
     return select_images(image_set._replace(class_states=states), is_known)
 

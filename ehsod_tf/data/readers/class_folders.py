@@ -22,6 +22,7 @@ from ehsod_tf.data.readers.image_folder import walk_files
 from ehsod_tf.data.spelling import find_joined_names, refuse_lookalikes, suggest
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import ImageSet
+from ehsod_tf.wording import count
 
 
 class _File(NamedTuple):
@@ -122,8 +123,10 @@ def _list_class_folders(root: str, findings: Findings) -> list[str]:
         )
     if others:
         findings.note(
-            f"{root}: {len(others)} files or hidden folders beside the class folders "
-            f"are passed over ({name_first(list(map(repr, others)))})"
+            f"{root}: "
+            f"{count(len(others), 'file or hidden folder', 'files or hidden folders')} "
+            "beside the class folders, passed over "
+            f"({name_first(list(map(repr, others)))})"
         )
     return folders
 
@@ -171,8 +174,9 @@ def _list_images(root: str, folders: list[str], findings: Findings) -> list[_Fil
             findings.note(f"{top}: this class folder holds no image")
     if others:
         findings.note(
-            f"{root}: {len(others)} files or folders that are hidden, links to folders "
-            f"or no images are passed over ({name_first(list(map(repr, others)))})"
+            f"{root}: {count(len(others), 'file or folder', 'files or folders')}, "
+            "hidden, links to folders or no images, passed over "
+            f"({name_first(list(map(repr, others)))})"
         )
     return files
 

@@ -14,6 +14,7 @@ from ehsod_tf.data.readers.coco_json import (
     describe_bad_box,
 )
 from ehsod_tf.data.readers.supervision import ImageTable
+from ehsod_tf.wording import count
 
 # More pixels than any image has; below it, sums and products stay finite.
 _LIMIT = 2.0**31
@@ -193,8 +194,8 @@ def _note_oddities(annotations: np.ndarray, path: str, findings: Findings) -> No
     num_nulls = int(annotations["has_null"].sum())
     if num_nulls:
         findings.note(
-            f"{path}: {num_nulls} annotations have null for iscrowd or area, which is "
-            "taken as if it were not there"
+            f"{path}: {count(num_nulls, 'annotation has', 'annotations have')} null "
+            "for iscrowd or area, which is taken as if it were not there"
         )
 
 
@@ -203,6 +204,6 @@ def _note_flat_boxes(annotations: np.ndarray, path: str, findings: Findings) -> 
     if len(flat):
         names = ", ".join(f"annotation {annotation['id']}" for annotation in flat[:5])
         findings.note(
-            f"{path}: {len(flat)} boxes have no height or no width and are treated "
-            f"like crowds, as neither target nor miss: {names}"
+            f"{path}: {count(len(flat), 'box', 'boxes')} without height or width, "
+            f"treated like crowds, as neither target nor miss: {names}"
         )

@@ -29,6 +29,7 @@ from ehsod_tf.data.readers.xml_files import parse_xml, quote, read_number
 from ehsod_tf.data.spelling import suggest
 from ehsod_tf.errors import DataError, require_choice
 from ehsod_tf.structures import ImageSet
+from ehsod_tf.wording import count
 
 
 @collects_or_raises
@@ -285,17 +286,17 @@ class _Reader:
         strange = sorted(set(self._others) - set(OTHERS))
         for tag in strange:
             self._findings.note(
-                f"{self._path}: {self._others[tag]} elements {quote(tag)} of images "
-                "are unknown and passed over"
+                f"{self._path}: the element {quote(tag)} of images is unknown; "
+                f"passed over, {self._others[tag]:,} in all"
             )
         if self._num_occluded:
-            means = "ignored" if self._ignores_occluded else "objects like others"
+            means = "ignored" if self._ignores_occluded else "taken like others"
             self._findings.note(
-                f"{self._path}: {self._num_occluded} shapes are marked as occluded; "
-                f"they are {means} (set 'occluded' to change that)"
+                f"{self._path}: {count(self._num_occluded, 'shape')} marked as "
+                f"occluded, {means} (set 'occluded' to change that)"
             )
         if moved:
             self._findings.note(
-                f"{self._path}: {len(moved)} images are found by the last parts of "
-                f"their names ({name_first(moved)})"
+                f"{self._path}: {count(len(moved), 'image')} found by the last parts "
+                f"of the names ({name_first(moved)})"
             )

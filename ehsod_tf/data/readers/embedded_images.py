@@ -11,6 +11,7 @@ from PIL import Image
 from ehsod_tf.data.label_states import name_first
 from ehsod_tf.data.problems import Findings
 from ehsod_tf.files import open_new
+from ehsod_tf.wording import count
 
 # The digits are of the bytes, so that no image takes the place of another.
 _UNPACKED = re.compile(r".*\.embedded-[0-9a-f]{8}\.\w+", re.DOTALL)
@@ -72,6 +73,6 @@ class EmbeddedImages:
         """Notes how many images are embedded."""
         if self._taken:
             self._findings.note(
-                f"{source}: {len(self._taken)} images are embedded and were unpacked "
+                f"{source}: {count(len(self._taken), 'embedded image')} unpacked "
                 f"to {self._folder} ({name_first(self._taken)})"
             )

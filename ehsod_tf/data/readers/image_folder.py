@@ -11,6 +11,7 @@ from ehsod_tf.data.image_files import IMAGE_EXTENSIONS
 from ehsod_tf.data.label_states import name_first
 from ehsod_tf.data.problems import Findings
 from ehsod_tf.errors import DataError
+from ehsod_tf.wording import count
 
 # Of images that the decoder does not know.
 _UNREAD_EXTENSIONS = (
@@ -67,8 +68,8 @@ def list_image_files(top: str, findings: Findings) -> list[str]:
     others += [name for name in names if name.lower().endswith(_UNREAD_EXTENSIONS)]
     if others:
         findings.note(
-            f"{top}: {len(others)} images of a kind that is not read, hidden folders "
-            f"or links to folders are passed over ({name_first(others)})"
+            f"{top}: passed over, {len(others):,} in all: images of a kind that is not "
+            f"read, hidden folders or links to folders ({name_first(others)})"
         )
     return images
 
@@ -186,8 +187,8 @@ class FileIndex:
         """Notes how many files were found by their names alone."""
         if names := sorted(self._by_name_alone):
             findings.note(
-                f"{source}: {len(names)} images are not in the folder that the "
-                "annotation means and are found by their names alone, in another one "
+                f"{source}: {count(len(names), 'image')} not in the folder that the "
+                "annotation means, but found by name alone in another one "
                 f"({name_first(names)})"
             )
 

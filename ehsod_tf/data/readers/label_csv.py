@@ -16,6 +16,7 @@ from ehsod_tf.data.spelling import find_joined_names, refuse_lookalikes, suggest
 from ehsod_tf.data.text_files import read_text
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import ABSENT, UNKNOWN, ImageSet
+from ehsod_tf.wording import count
 
 _REQUIRED = ("file_name", "labels")
 _COLUMNS = (*_REQUIRED, "absent_labels")
@@ -140,8 +141,8 @@ def _read_row(
 ) -> _Row | None:
     if len(cells) != len(header):
         message = (
-            f"{len(cells)} cells, but {len(header)} columns; quote a name that holds a "
-            "comma, and separate labels by semicolons"
+            f"{count(len(cells), 'cell')}, but {count(len(header), 'column')}; quote "
+            "a name that holds a comma, and separate labels by semicolons"
         )
         findings.add(path, f"line {line}", "", message)
         return None
@@ -182,8 +183,8 @@ def _join_lines(rows: list[_Row], path: str, findings: Findings) -> list[_Row]:
     several = [same[0].file_name for same in rows_of_name.values() if len(same) > 1]
     if several:
         findings.note(
-            f"{path}: {len(several)} images have several lines; their labels are "
-            f"joined ({label_states.name_first(several)})"
+            f"{path}: {count(len(several), 'image')} with several lines, whose labels "
+            f"are joined ({label_states.name_first(several)})"
         )
     return joined
 

@@ -27,6 +27,7 @@ from ehsod_tf.data.readers.label_studio_results import (
 )
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import ImageSet
+from ehsod_tf.wording import count
 
 
 class _Task(NamedTuple):
@@ -198,15 +199,15 @@ def _note_choices(
 ) -> None:
     if several:
         findings.note(
-            f"{path}: {len(several)} tasks have several annotations; that which is "
-            "marked as ground truth is taken, else the one changed last "
-            f"({name_first(several)})"
+            f"{path}: {count(len(several), 'task has', 'tasks have')} several "
+            "annotations; that which is marked as ground truth is taken, else the "
+            f"one changed last ({name_first(several)})"
         )
     if guessed:
         findings.note(
-            f"{path}: {len(guessed)} tasks have predictions, the boxes of a machine; "
-            f"they are kept apart: 'ehsod convert --to predictions' writes them "
-            f"({name_first(guessed)})"
+            f"{path}: {count(len(guessed), 'task has', 'tasks have')} predictions, "
+            "the boxes of a machine; they are kept apart: 'ehsod convert --to "
+            f"predictions' writes them ({name_first(guessed)})"
         )
 
 
@@ -223,6 +224,6 @@ def _note_oddities(
     note_shapes_left_out(others, path, findings)
     if empty:
         findings.note(
-            f"{path}: {len(empty)} tasks were submitted without a region; they are "
-            f"taken to show nothing ({name_first(empty)})"
+            f"{path}: {count(len(empty), 'task was', 'tasks were')} submitted without "
+            f"a region and taken to show nothing ({name_first(empty)})"
         )

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from ehsod_tf.data.image_files import IMAGE_EXTENSIONS, is_plain_text
 from ehsod_tf.data.readers.image_folder import FileIndex
 from ehsod_tf.data.readers.label_studio_results import ResultError
+from ehsod_tf.wording import count
 
 # The folders of an upload are Label Studio's own.
 _UPLOAD = re.compile("(?:^|/)upload/[0-9]+/([^/]+)$")
@@ -36,7 +37,7 @@ def find_address(task: dict) -> str:
         raise ResultError(
             "",
             "data",
-            f"holds {len(values)} images; the task needs one, called 'image'",
+            f"holds {count(len(values), 'image')}; the task needs one, called 'image'",
         )
     if not is_plain_text(values[0]):
         raise ResultError(

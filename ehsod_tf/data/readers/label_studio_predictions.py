@@ -9,6 +9,7 @@ from ehsod_tf.data.readers.json_files import load_json, to_number
 from ehsod_tf.data.readers.label_studio_addresses import find_address, locate_image
 from ehsod_tf.data.readers.label_studio_results import ResultError, read_results
 from ehsod_tf.errors import DataError
+from ehsod_tf.wording import count
 
 
 @collects_or_raises
@@ -59,8 +60,8 @@ def read_predictions(
     index.note(path, findings)
     if nowhere:
         findings.note(
-            f"{path}: the images of {len(nowhere)} tasks with predictions are not in "
-            f"{os.fspath(image_dir)} ({name_first(nowhere)})"
+            f"{path}: of {count(len(nowhere), 'task')} with predictions the image is "
+            f"not in {os.fspath(image_dir)} ({name_first(nowhere)})"
         )
     if not records:
         problems = findings.problems

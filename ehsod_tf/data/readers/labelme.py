@@ -28,6 +28,7 @@ from ehsod_tf.data.readers.json_files import load_json, to_size
 from ehsod_tf.data.readers.labelme_shapes import ShapeError, read_shapes
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import ImageSet
+from ehsod_tf.wording import count
 
 
 class _File(NamedTuple):
@@ -149,7 +150,7 @@ def _read_files(data_dir: str, findings: Findings) -> Iterable[_File]:
         yield _File(name, content)
     if passed_over:
         findings.note(
-            f"{data_dir}: {len(passed_over)} JSON files are not LabelMe's and are "
+            f"{data_dir}: {count(len(passed_over), 'JSON file')}, not LabelMe's, "
             f"passed over ({name_first(passed_over)})"
         )
     if not num_read and not findings.problems:

@@ -18,6 +18,7 @@ from ehsod_tf.structures import (
     ImageSet,
     combine_states,
 )
+from ehsod_tf.wording import count
 
 KEEP_CHOICES = ("threshold", "best", "raw")
 
@@ -112,9 +113,9 @@ def _locate(
     is_ours = (images >= 0) & (classes >= 0)
     if len(is_ours) and not is_ours.any() and not findings.problems:
         raise DataError(
-            f"{path}: none of its {len(is_ours)} boxes is of an image and a class of "
-            "the set; its image_id or file_name, and category_id or category_name, "
-            "must be those of the annotations"
+            f"{path}: none of {count(len(is_ours), 'box', 'boxes')} is of an image "
+            "and a class of the set; its image_id or file_name, and category_id or "
+            "category_name, must be those of the annotations"
         )
     limits = np.tile(image_set.sizes[images].astype(np.float64), 2)
     boxes = np.clip(scored.boxes, 0.0, limits)
@@ -239,7 +240,7 @@ def _describe(
     num_images = len(np.unique(taken.images))
     text = (
         f"{path}: of {total:,} scored boxes {len(taken.scores):,} are taken{how}, on "
-        f"{num_images:,} images"
+        f"{count(num_images, 'image')}"
     )
     rest = [f"{number:,} {reason}" for reason, number in counts.items() if number]
     return f"{text}; not taken: {', '.join(rest)}" if rest else text

@@ -25,6 +25,7 @@ from ehsod_tf.structures import (
     ImageSet,
     list_labels,
 )
+from ehsod_tf.wording import count
 
 
 @collects_or_raises
@@ -195,6 +196,7 @@ def _separate_ids(
             image_ids[rows] = [derive_image_id(f"{number}/{name}") for name in names]
         findings.note(
             f"source {number} shares image ids with the sources before it; its "
-            f"{len(rows)} images get ids made of their names instead"
+            f"{count(len(rows), 'image gets an id', 'images get ids')} made of "
+            f"{'its name' if len(rows) == 1 else 'their names'} instead"
         )
     return joined._replace(image_ids=image_ids)

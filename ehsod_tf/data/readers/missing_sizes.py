@@ -9,6 +9,7 @@ from ehsod_tf.data.label_states import name_first
 from ehsod_tf.data.problems import Findings
 from ehsod_tf.data.readers.supervision import ImageTable, tell_kinds
 from ehsod_tf.errors import DataError
+from ehsod_tf.wording import count
 
 
 def fill_table_sizes(
@@ -93,7 +94,7 @@ def fill_missing_sizes(
     sizes[...] = np.where(sizes == 0, of_files, sizes)
     if filled and noted:
         findings.note(
-            f"{source}: {len(filled)} images have no size in the annotation; theirs is "
-            f"read from the image files ({name_first(filled)})"
+            f"{source}: {count(len(filled), 'image')} without a size in the "
+            f"annotation, which is read from the image file ({name_first(filled)})"
         )
     return is_known

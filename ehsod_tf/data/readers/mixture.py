@@ -9,6 +9,7 @@ from ehsod_tf.data.readers.boxed_classes import restrict_boxes
 from ehsod_tf.data.readers.merging import merge_image_sets
 from ehsod_tf.errors import ConfigError
 from ehsod_tf.structures import UNKNOWN, ImageSet
+from ehsod_tf.wording import count
 
 
 @collects_or_raises
@@ -43,8 +44,8 @@ def read_mixture(
     for name, entries in (("boxed", boxed), ("own_classes", own_classes)):
         if len(entries) != len(sources):
             raise ConfigError(
-                f"read_mixture.{name} has {len(entries)} entries for {len(sources)} "
-                "sources; give one for each"
+                f"read_mixture.{name} has {count(len(entries), 'entry', 'entries')} "
+                f"for {count(len(sources), 'source')}; give one for each"
             )
     image_sets = []
     for number, (read, kind, own) in enumerate(

@@ -30,6 +30,7 @@ from ehsod_tf.data.readers.open_images_classes import (
 from ehsod_tf.data.spelling import refuse_lookalikes
 from ehsod_tf.errors import ConfigError, DataError
 from ehsod_tf.structures import ABSENT, PRESENT, UNKNOWN, ImageSet, combine_states
+from ehsod_tf.wording import count
 
 # Of a pixel, to which shares of an image are rounded: a box that was written with
 # enough digits comes back as it was.
@@ -244,8 +245,8 @@ def _assemble(
     unknown = [images[row].name for row in np.flatnonzero(is_sound & ~is_known)]
     if unknown:
         findings.note(
-            f"{source}: {len(unknown)} images {label_states.NO_KNOWN_LABEL}, left out "
-            f"({label_states.name_first(unknown)})"
+            f"{source}: {count(len(unknown), 'image')} {label_states.NO_KNOWN_LABEL}, "
+            f"left out ({label_states.name_first(unknown)})"
         )
     return select_images(image_set, is_sound & is_known)
 
@@ -277,8 +278,8 @@ def _list_states(
         listed[row, index] = state
     if num_unverified:
         findings.note(
-            f"{source}: {num_unverified} labels have a confidence between 0 and 1, "
-            "which is a machine's; they are left unknown"
+            f"{source}: {count(num_unverified, 'label has', 'labels have')} a "
+            "confidence between 0 and 1, which is a machine's; left unknown"
         )
     return listed, is_sound
 

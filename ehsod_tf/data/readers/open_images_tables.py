@@ -10,6 +10,7 @@ from ehsod_tf.data.problems import Findings
 from ehsod_tf.data.spelling import suggest
 from ehsod_tf.data.text_files import require_utf8
 from ehsod_tf.errors import DataError
+from ehsod_tf.wording import count
 
 BOX_COLUMNS = ("ImageID", "LabelName", "XMin", "XMax", "YMin", "YMax")
 LABEL_COLUMNS = ("ImageID", "LabelName", "Confidence")
@@ -105,7 +106,7 @@ def _read_rows(
                 if not cells or (image_id and image_id not in image_ids):
                     continue
                 if len(cells) != len(header):
-                    message = f"{len(cells)} cells, but {len(header)} columns"
+                    message = f"{count(len(cells), 'cell')}, but {len(header)} columns"
                     yield line, Spoiled(line, image_id, "", f"{message}; correct it")
                 elif not image_id:
                     message = "is empty; name an image, or remove the row"

@@ -21,6 +21,7 @@ from ehsod_tf.data.readers.xml_files import quote
 from ehsod_tf.data.spelling import find_similar, suggest
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import ImageSet
+from ehsod_tf.wording import count
 
 VOC_CLASSES = (
     "aeroplane",
@@ -119,7 +120,8 @@ def _describe_own_classes(
 ) -> str:
     asked = "VOC's own classes" if class_names == VOC_CLASSES else "those asked for"
     counts = ", ".join(
-        f"{name} ({number} objects)" for name, number in num_objects.most_common(20)
+        f"{name} ({count(number, 'object')})"
+        for name, number in num_objects.most_common(20)
     )
     names = sorted(name for name in num_objects if name)
     return (
@@ -158,8 +160,8 @@ def note_unspecified(
     number = sum(item.is_open for item in objects)
     if number:
         findings.note(
-            f"{folder}: {number} objects have a <difficult> that is empty or says "
-            "Unspecified; they are taken as not difficult"
+            f"{folder}: {count(number, 'object')} with a <difficult> that is empty or "
+            "says Unspecified, taken as not difficult"
         )
 
 
@@ -197,8 +199,8 @@ def _list_paths(devkit_dir: str, names: Sequence[str], findings: Findings) -> li
             several.append(name + " and ".join(extensions[:2]))
     if several:
         findings.note(
-            f"{folder}: {len(several)} names fit several image files, of which the "
-            f"first is taken ({name_first(several)})"
+            f"{folder}: {count(len(several), 'name fits', 'names fit')} several image "
+            f"files, of which the first is taken ({name_first(several)})"
         )
     return paths
 

@@ -11,6 +11,7 @@ from ehsod_tf.data.problems import Findings
 from ehsod_tf.data.spelling import suggest
 from ehsod_tf.data.text_files import read_text
 from ehsod_tf.errors import DataError
+from ehsod_tf.wording import count
 
 # Class-wise lists say in a second column whether the image shows the class, which says
 # nothing about boxes.
@@ -114,8 +115,8 @@ def _drop_extensions(
         found[number] = name
     if changed:
         findings.note(
-            f"{path}: {len(changed)} names have an image's extension, which is passed "
-            f"over ({name_first(changed)})"
+            f"{path}: {count(len(changed), 'name')} with an image's extension, which "
+            f"is passed over ({name_first(changed)})"
         )
     return found
 

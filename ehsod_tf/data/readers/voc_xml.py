@@ -26,6 +26,7 @@ from ehsod_tf.data.readers.voc_annotation import (
 )
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import ImageSet
+from ehsod_tf.wording import count
 
 _ANNOTATION_FOLDERS = ("annotations", "annotation", "xml", "labels")
 _IMAGE_FOLDERS = ("images", "jpegimages", "image")
@@ -127,8 +128,9 @@ def _pair(
     index.note(xml_dir, findings)
     if renamed:
         findings.note(
-            f"{xml_dir}: {len(renamed)} files have a <filename> other than that of the "
-            f"image of their own name, which is taken ({name_first(renamed)})"
+            f"{xml_dir}: {count(len(renamed), 'file')} with a <filename> other than "
+            "that of the image of the file's own name, which is taken "
+            f"({name_first(renamed)})"
         )
     images += [
         AnnotatedImage(

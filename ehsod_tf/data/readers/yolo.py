@@ -21,6 +21,7 @@ from ehsod_tf.data.readers.yolo_images import (
 from ehsod_tf.data.readers.yolo_labels import YoloLabels, read_labels
 from ehsod_tf.data.spelling import describe_difference, fold
 from ehsod_tf.structures import UNKNOWN, ImageSet
+from ehsod_tf.wording import count
 
 # Of a pixel, to which shares of an image are rounded: a box that was written with
 # enough digits comes back as it was.
@@ -229,18 +230,18 @@ def _note_oddities(
 ) -> None:
     if unused:
         findings.note(
-            f"{source}: {len(unused)} label files belong to no image of the subset and "
-            f"are passed over ({label_states.name_first(unused)})"
+            f"{source}: {count(len(unused), 'label file')} of no image of the subset, "
+            f"passed over ({label_states.name_first(unused)})"
         )
     if labels.num_outlines:
         findings.note(
-            f"{source}: {labels.num_outlines} objects are outlines; their boxes are "
+            f"{source}: {count(labels.num_outlines, 'outline')}, of which the box is "
             "taken"
         )
     missing = np.flatnonzero(images.sound & ~labels.has_file)
     if len(missing) and unannotated == "empty":
         names = [images.names[row] for row in missing]
         findings.note(
-            f"{source}: {len(missing)} images have no label file and are taken as "
+            f"{source}: {count(len(missing), 'image')} without label file, taken as "
             f"background ({label_states.name_first(names)})"
         )

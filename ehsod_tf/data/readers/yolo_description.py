@@ -12,6 +12,7 @@ from ehsod_tf.data.image_files import is_plain_text
 from ehsod_tf.data.spelling import suggest
 from ehsod_tf.data.text_files import read_text
 from ehsod_tf.errors import DataError
+from ehsod_tf.wording import count
 
 CLASSES_FILE = "classes.txt"
 _NOTES_FILE = "notes.json"
@@ -131,8 +132,8 @@ def _read_names(content: dict, path: str) -> tuple[str, ...]:
         for number in range(len(names)):
             if number not in names:
                 raise DataError(
-                    f"{path}, names: class {number} has no name, but there are "
-                    f"{len(names)} names; number them from 0"
+                    f"{path}, names: class {number} has no name, beside "
+                    f"{count(len(names), 'other')}; number them from 0"
                 )
         names = [names[number] for number in range(len(names))]
     if not isinstance(names, list) or not names:
@@ -151,8 +152,8 @@ def _read_names(content: dict, path: str) -> tuple[str, ...]:
     number = content.get("nc", str(len(names)))
     if number != str(len(names)):
         raise DataError(
-            f"{path}, nc: {shorten(number)}, but there are {len(names)} names; correct "
-            "one of them"
+            f"{path}, nc: {shorten(number)}, but {count(len(names), 'name')}; "
+            "correct one of them"
         )
     return tuple(names)
 

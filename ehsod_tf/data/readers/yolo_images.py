@@ -13,6 +13,7 @@ from ehsod_tf.data.readers.image_folder import list_image_files, split_path
 from ehsod_tf.data.readers.yolo_description import CLASSES_FILE, YoloDescription
 from ehsod_tf.data.text_files import read_text
 from ehsod_tf.errors import DataError
+from ehsod_tf.wording import count
 
 
 def list_images(
@@ -129,8 +130,8 @@ def _read_list(path: str, roots: Sequence[str], findings: Findings) -> list[str]
         images.append(found)
     if moved:
         findings.note(
-            f"{path}: {len(moved)} images are not there as they are written, but found "
-            f"by the last parts of their paths ({name_first(moved)})"
+            f"{path}: {count(len(moved), 'image')} not there as written, but found by "
+            f"the last parts of the path ({name_first(moved)})"
         )
     return images
 

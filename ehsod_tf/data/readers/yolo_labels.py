@@ -9,6 +9,7 @@ from ehsod_tf.data.problems import Findings
 from ehsod_tf.data.readers.supervision import ImageTable
 from ehsod_tf.data.text_files import read_text
 from ehsod_tf.errors import DataError
+from ehsod_tf.wording import count
 
 # Shares of the image; outlines and boxes may reach a little beyond it.
 _LOWEST, _HIGHEST = -1.0, 2.0
@@ -118,7 +119,7 @@ def _read_line(
     if not (0 <= number < num_classes and number == int(number)):
         raise _LineError(
             "class",
-            f"{parts[0][:20]!r} is not a number of the {num_classes} classes, 0 to "
+            f"{parts[0][:20]!r} is not the number of a class, 0 to "
             f"{num_classes - 1}; correct it or add the class to names",
         )
     for share in shares:
@@ -150,9 +151,9 @@ def _describe_words(parts: list[str]) -> str:
     )
 
 
-def _describe_count(count: int) -> str:
-    hint = "; a score at the end means a machine's box" if count == 6 else ""
+def _describe_count(number: int) -> str:
+    hint = "; a score at the end means a machine's box" if number == 6 else ""
     return (
-        f"{count} numbers; a box has 5 (class, x and y of the centre, width, height), "
-        f"an outline 7 or a larger odd number{hint}; correct it"
+        f"{count(number, 'number')}; a box has 5 (class, x and y of the centre, "
+        f"width, height), an outline 7 or a larger odd number{hint}; correct it"
     )

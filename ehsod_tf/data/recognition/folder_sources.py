@@ -11,6 +11,7 @@ from ehsod_tf.data.recognition.source import (
     FolderSource,
     find_role,
 )
+from ehsod_tf.wording import count
 
 # Names that say what lies in a folder, not what the images show.
 _PLAIN_NAMES = {
@@ -83,7 +84,7 @@ def recognize_records(listing: Listing) -> list[FolderSource]:
             role=find_role(pattern),
             image_dirs=(),
             takes=("image_dir",),
-            detail=f"{count} files",
+            detail=count(number, "file"),
         )
-        for pattern, count in patterns.items()
+        for pattern, number in patterns.items()
     ]

@@ -21,6 +21,7 @@ from ehsod_tf.data.recognition.tool_sources import (
     describe_label_studio,
     describe_labelme,
 )
+from ehsod_tf.wording import count
 
 # A file for each image: some tell the form of all.
 _NUM_LOOKED_AT = 20
@@ -106,5 +107,5 @@ def _describe_roboflow(root: str, path: str, index: ImageIndex) -> FolderSource:
         image_dirs=(subset_dir,),
         takes=("unannotated",),
         # The reader leaves the root category out, if nothing shows it.
-        detail=f"{len(names)} categories",
+        detail=count(len(names), "category", "categories"),
     )

@@ -17,6 +17,7 @@ from ehsod_tf.data.recognition.table_sources import recognize_tables
 from ehsod_tf.data.recognition.tool_sources import recognize_xml
 from ehsod_tf.data.recognition.voc_sources import recognize_voc
 from ehsod_tf.data.recognition.yolo_sources import is_label_file, recognize_yolo
+from ehsod_tf.wording import count
 
 
 class Survey(NamedTuple):
@@ -109,7 +110,7 @@ def _list_free_images(index: ImageIndex, sources: Sequence[FolderSource]) -> lis
 
 def format_survey(survey: Survey) -> str:
     """What was recognised and why, and what was passed over, a line each."""
-    lines = [f"{survey.root}: {len(survey.index.images):,} images"]
+    lines = [f"{survey.root}: {count(len(survey.index.images), 'image')}"]
     lines += [f"  {describe_source(s, survey.index)}" for s in survey.sources]
     if not survey.sources:
         lines.append("  nothing that can be read was recognised")
@@ -159,7 +160,7 @@ def describe_source(source: FolderSource, index: ImageIndex) -> str:
     if len(source.image_dirs) == 1:
         folder = f"{source.image_dirs[0]}{source.below}"
         place = f" in {folder}" if folder else ""
-        parts.append(f"{index.count_below(folder):,} images{place}")
+        parts.append(f"{count(index.count_below(folder), 'image')}{place}")
     elif source.image_dirs:
         parts.append(f"images in {' or '.join(d or './' for d in source.image_dirs)}")
     parts.append(" and ".join(source.gives) or "neither boxes nor labels")
@@ -169,4 +170,4 @@ def describe_source(source: FolderSource, index: ImageIndex) -> str:
 
 def _list_classes(names: Sequence[str]) -> str:
     shown = f"{', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
-    return f"{len(names)} classes ({shown})"
+    return f"{count(len(names), 'class', 'classes')} ({shown})"

@@ -53,9 +53,9 @@ def read_part(
     is_held_out = choose_held_out(whole, percent, seed)
     if part == "validation" and not is_held_out.any():
         raise DataError(
-            f"only {whole.is_strong.sum()} of {len(whole.paths)} images have all their "
-            "boxes, of which none can be held out for validation; draw boxes on at "
-            "least two images"
+            f"too few images with all their boxes, {whole.is_strong.sum()} of "
+            f"{len(whole.paths)}: none can be held out for validation; draw boxes on "
+            "at least two images"
         )
     return select_images(whole, is_held_out if part == "validation" else ~is_held_out)
 

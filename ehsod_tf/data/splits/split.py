@@ -15,6 +15,7 @@ from ehsod_tf.data.splits.stratification import order_by_class_share
 from ehsod_tf.errors import DataError
 from ehsod_tf.files import open_new
 from ehsod_tf.structures import PRESENT, UNKNOWN, ImageSet
+from ehsod_tf.wording import count
 
 
 class Split(NamedTuple):
@@ -60,16 +61,17 @@ def make_split(
     candidates = np.flatnonzero(image_set.boxed_by_people)
     if not len(candidates):
         raise DataError(
-            f"none of the {len(image_set.image_ids)} images has boxes, and a detector "
-            "cannot be learnt from labels alone; add some images with boxes "
-            "(read_coco, read_voc or read_tfrecords, beside the labels in read_mixture)"
+            f"none of {count(len(image_set.image_ids), 'image')} has boxes, and a "
+            "detector cannot be learnt from labels alone; add some images with boxes "
+            "(read_coco, read_voc or read_tfrecords, beside the labels in "
+            "read_mixture)"
         )
     share = Fraction(str(percent)) / 100 * len(candidates)
     num_strong = math.floor(share + Fraction(1, 2))
     if num_strong == 0:
         raise DataError(
-            f"{percent} percent of {len(candidates)} images with boxes is no strong "
-            "image at all; raise the percentage"
+            f"{percent} percent of {count(len(candidates), 'image')} with boxes is no "
+            "strong image at all; raise the percentage"
         )
     ids = image_set.image_ids.tolist()
     rows = np.array(sorted(candidates, key=lambda row: _rank(ids[row], seed)))
@@ -105,8 +107,9 @@ def apply_split(image_set: ImageSet, split: Split, *, findings: Findings) -> Ima
     boxed_ids = image_set.image_ids[image_set.boxed_by_people]
     if not np.isin(strong_ids, boxed_ids).any():
         raise DataError(
-            f"the split ({split.percent} percent, {len(strong_ids)} images) names none "
-            f"of the {len(boxed_ids)} images with boxes; at least one must keep them"
+            f"the split ({split.percent} percent, {count(len(strong_ids), 'image')}) "
+            f"names none of {count(len(boxed_ids), 'image')} with boxes; at least one "
+            "must keep them"
         )
     strangers = np.setdiff1d(strong_ids, boxed_ids)
     if len(strangers):
@@ -115,8 +118,8 @@ def apply_split(image_set: ImageSet, split: Split, *, findings: Findings) -> Ima
             "split",
             "",
             "strong_image_ids",
-            f"names {len(strangers)} images that the data set lacks or has no boxes "
-            f"for (first ids: {shown}); use the split with its own data",
+            f"names {count(len(strangers), 'image')} that the data set lacks or has "
+            f"no boxes for (first ids: {shown}); use the split with its own data",
         )
     keeps_boxes = np.isin(image_set.image_ids, strong_ids)
     if image_set.machine_boxed is not None:
@@ -213,8 +216,8 @@ def format_split(image_set: ImageSet, split: Split) -> str:
         kind = ", stratified" if split.stratified else ""
         origin = f"{split.percent:g} percent, seed {split.seed}{kind}"
     heading = (
-        f"split: {len(split.strong_image_ids)} of {image_set.has_boxes.sum()} images "
-        f"with boxes keep them ({origin})"
+        f"split: {len(split.strong_image_ids)} of "
+        f"{count(image_set.has_boxes.sum(), 'image')} with boxes keep them ({origin})"
     )
     return f"{heading}\n{describe_supervision(mixed)}"
 
@@ -289,6 +292,6 @@ def _describe_images(image_set):
         found = f", {image_set.machine_boxed.sum()} of them with a detector's boxes"
     rest = f", {num_unknown} with no annotation at all" if num_unknown else ""
     return (
-        f"{len(strong)} images: {strong.sum()} strong (boxes{in_part}), {num_weak} "
-        f"weak (image labels only{found}){rest}"
+        f"{count(len(strong), 'image')}: {strong.sum():,} strong (boxes{in_part}), "
+        f"{num_weak:,} weak (image labels only{found}){rest}"
     )

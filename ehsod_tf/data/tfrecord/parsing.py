@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError
 from ehsod_tf.data.image_files import derive_image_id, find_path_fault
 from ehsod_tf.data.label_states import mark_labels
 from ehsod_tf.structures import ANY_CLASS, UNKNOWN
+from ehsod_tf.wording import count
 
 BOX_SIDES = ("ymin", "xmin", "ymax", "xmax")
 
@@ -174,20 +175,20 @@ def _read_objects(
     """Returns boxes, classes, areas and the ignored ones of one image."""
     key = "image/object/class/label"
     classes = _look_up(key, _read(features, key, "int64"), class_of_label)
-    count = len(classes)
+    number = len(classes)
     shares = [
-        _read_column(features, f"bbox/{side}", "float", count) for side in BOX_SIDES
+        _read_column(features, f"bbox/{side}", "float", number) for side in BOX_SIDES
     ]
     boxes = _unnormalise(np.stack(shares, axis=1).astype(np.float64), size)
     if not np.isfinite(boxes).all():
         raise RecordError("image/object/bbox", "not finite; correct the boxes")
     areas = _compute_areas(boxes)
     if _read(features, "image/object/area", "float"):
-        areas = _read_column(features, "area", "float", count).astype(np.float64)
-    ignored = np.zeros(count, bool)
+        areas = _read_column(features, "area", "float", number).astype(np.float64)
+    ignored = np.zeros(number, bool)
     for name in ("is_crowd", "difficult"):
         if _read(features, f"image/object/{name}", "int64"):
-            ignored |= _read_column(features, name, "int64", count) != 0
+            ignored |= _read_column(features, name, "int64", number) != 0
     return boxes, classes, areas, ignored
 
 
@@ -220,12 +221,13 @@ def _read_complete_classes(
     return complete
 
 
-def _read_column(features, name: str, kind: str, count: int) -> np.ndarray:
+def _read_column(features, name: str, kind: str, number: int) -> np.ndarray:
     key = f"image/object/{name}"
     values = np.array(_read(features, key, kind))
-    if len(values) != count:
+    if len(values) != number:
+        objects = count(number, "object")
         raise RecordError(
-            key, f"{len(values)} values for {count} objects; write the file again"
+            key, f"{count(len(values), 'value')} for {objects}; write the file again"
         )
     return values
 

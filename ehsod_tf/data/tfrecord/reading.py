@@ -23,6 +23,7 @@ from ehsod_tf.data.tfrecord.label_map import LABEL_MAP_FILE, read_label_map
 from ehsod_tf.data.tfrecord.parsing import ImageRecord, RecordError, parse_record
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import UNKNOWN, ImageSet
+from ehsod_tf.wording import count
 
 
 @collects_or_raises
@@ -195,7 +196,7 @@ def _assemble(
     if unknown.any():
         names = [records[row].name for row in np.flatnonzero(unknown)]
         findings.note(
-            f"{len(names)} images {label_states.NO_KNOWN_LABEL}, left out "
+            f"{count(len(names), 'image')} {label_states.NO_KNOWN_LABEL}, left out "
             f"({label_states.name_first(names)})"
         )
     image_set = assemble_columns(

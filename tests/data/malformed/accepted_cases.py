@@ -78,7 +78,7 @@ COCO = [
         coco(
             f"images {field} {name}",
             put("images", field, value),
-            r"1 images have no size in the annotation; .*first: .*b.png",
+            r"1 image without a size in the annotation, .*first: .*b.png",
         )
         for field in ("width", "height")
         for name, value in (
@@ -92,7 +92,7 @@ COCO = [
         coco(
             f"annotations {field} null",
             put("annotations", field, None),
-            "1 annotations have null for iscrowd or area",
+            "1 annotation has null for iscrowd or area",
         )
         for field in ("iscrowd", "area")
     ),
@@ -155,7 +155,7 @@ VOC = [
         voc(
             f"{tag} {name}",
             voc_cases.replace(tag, text),
-            r"1 images have no size in the annotation; .*first: .*b.jpg",
+            r"1 image without a size in the annotation, .*first: .*b.jpg",
         )
         for tag in ("width", "height", "size")
         for name, text in (("missing", None), ("empty", ""), ("zero", "0"))
@@ -164,7 +164,7 @@ VOC = [
         voc(
             f"difficult {text}",
             voc_cases.replace("difficult", text),
-            "1 objects have a <difficult> that is empty or says Unspecified",
+            "1 object with a <difficult> that is empty or says Unspecified",
         )
         for text in ("", "Unspecified", "unspecified")
     ),
@@ -175,7 +175,7 @@ VOC = [
     voc(
         "names with extensions",
         voc_cases.SOUND,
-        "3 names have an image's extension, which is passed over",
+        "3 names with an image's extension, which is passed over",
         lines="a.jpg\nb.jpg\nc.jpg\n",
     ),
 ]
@@ -192,7 +192,7 @@ CSV = [
         "csv: a line for each label",
         write_lines,
         csv_cases.read,
-        "1 images have several lines; their labels are joined",
+        "1 image with several lines, whose labels are joined",
         num_boxes=0,
     )
 ]

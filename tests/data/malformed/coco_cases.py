@@ -176,7 +176,7 @@ FOLDERS = [
         _without_images,
         read,
         "images",
-        "holds none of the 3 images",
+        "holds none of 3 images",
         None,
     ),
 ]

@@ -110,9 +110,9 @@ FILES = [
 ]
 
 LINES = [
-    line("one cell", "b.png", "line 3: 1 cells, but 2 columns"),
+    line("one cell", "b.png", "line 3: 1 cell, but 2 columns"),
     line("three cells", "b.png,cat,dog", "line 3: 3 cells, but 2 columns"),
-    line("cut", "b.p", "line 3: 1 cells, but 2 columns"),
+    line("cut", "b.p", "line 3: 1 cell, but 2 columns"),
     line("no name", ",cat", "line 3, file_name: '' is no file name"),
     line("blank name", "  ,cat", "line 3, file_name: '' is no file name"),
     line("absolute name", "/b.png,cat", "line 3, file_name: .*absolute"),

@@ -128,7 +128,7 @@ CASES = [
     described("lookalikes", "train: a\nnames: [cat, Cat]", "differ in upper and lower"),
     described("a gap", "train: a\nnames: {0: b, 2: c}", "class 1 has no name"),
     described("a number a text", "train: a\nnames: {b: 0}", "'b' is not the number"),
-    described("nc too large", f"{SOUND}nc: 3", "nc: '3', but there are 2 names"),
+    described("nc too large", f"{SOUND}nc: 3", "nc: '3', but 2 names"),
     described("no train", "names: [cat, dog]", "has no images of 'train'"),
     described("trian", "trian: a\nnames: [cat]", "has no images of 'train'"),
     described("other subset", SOUND, "no images of 'tests'; known are", subset="tests"),
@@ -142,7 +142,7 @@ CASES = [
     described(
         "entry a file", "train: data.yaml\nnames: [b]", "neither a folder, nor a"
     ),
-    line("one number", "0", "line 1: 1 numbers; a box has 5"),
+    line("one number", "0", "line 1: 1 number; a box has 5"),
     line("four numbers", "0 0.5 0.5 0.2", "line 1: 4 numbers; a box has 5"),
     line("a score", "0 0.5 0.5 0.2 0.3 0.9", "line 1: 6 .*a score at the end means"),
     line("odd outline", "0 .1 .1 .2 .2 .3 .3 .4", "line 1: 8 numbers"),
@@ -157,10 +157,14 @@ CASES = [
     line("underscores", "0 0_1 0.5 0.2 0.3", "line 1, box: .* not shares"),
     line("Arabic digits", "0 ٠ 0.5 0.2 0.3", "line 1, box: .* not shares"),
     line("negative width", "0 0.5 0.5 -0.2 0.3", "line 1, box: width -0.2 .*negative"),
-    line("class too large", "2 0.5 0.5 0.2 0.3", "line 1, class: '2' is not a number "),
-    line("class negative", "-1 0.5 0.5 0.2 0.3", "line 1, class: '-1' is not a number"),
-    line("class a fraction", "0.5 0.5 0.5 0.2 0.3", "line 1, class: '0.5' is not a"),
-    line("class NaN", "nan 0.5 0.5 0.2 0.3", "line 1, class: 'nan' is not a number"),
+    line(
+        "class too large", "2 0.5 0.5 0.2 0.3", "line 1, class: '2' is not the"
+    ),
+    line(
+        "class negative", "-1 0.5 0.5 0.2 0.3", "line 1, class: '-1' is not the number"
+    ),
+    line("class a fraction", "0.5 0.5 0.5 0.2 0.3", "line 1, class: '0.5' is not the"),
+    line("class NaN", "nan 0.5 0.5 0.2 0.3", "line 1, class: 'nan' is not the number"),
     line("not UTF-8", b"0 0.5 \xff 0.2 0.3", "line 1: not UTF-8"),
     line("NUL", b"0 0.5 0.5 0.2 0\x00", "line 1: .* is not a class number"),
     line(
