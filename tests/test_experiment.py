@@ -185,5 +185,5 @@ def test_labels_alone_are_not_enough(make):
         split = data.apply_split(whole, data.Split(0, 10, (1,)))
         return split._replace(class_states=split.image_labels)
 
-    with pytest.raises(DataError, match="none of the 12 images has boxes.*alone"):
+    with pytest.raises(DataError, match="none of 12 images has boxes.*alone"):
         load_data(make(read_training_set=read), data.Findings())

@@ -97,7 +97,7 @@ def test_weak_images_are_refused_before_the_detector_runs(image_set):
         raise AssertionError("the detector was run")
 
     weak = mark_boxed(image_set, [True, False, True])
-    with pytest.raises(DataError, match=r"1 of 3 images .*image2\.jpg"):
+    with pytest.raises(DataError, match=r"1 of 3 images: image2\.jpg"):
         runner.evaluate(refuse, _make_dataset([9, 2], [4, -1]), weak)
 
 
