@@ -157,9 +157,7 @@ CASES = [
     line("underscores", "0 0_1 0.5 0.2 0.3", "line 1, box: .* not shares"),
     line("Arabic digits", "0 ٠ 0.5 0.2 0.3", "line 1, box: .* not shares"),
     line("negative width", "0 0.5 0.5 -0.2 0.3", "line 1, box: width -0.2 .*negative"),
-    line(
-        "class too large", "2 0.5 0.5 0.2 0.3", "line 1, class: '2' is not the"
-    ),
+    line("class too large", "2 0.5 0.5 0.2 0.3", "line 1, class: '2' is not the"),
     line(
         "class negative", "-1 0.5 0.5 0.2 0.3", "line 1, class: '-1' is not the number"
     ),
