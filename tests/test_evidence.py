@@ -192,7 +192,9 @@ def test_each_part_is_left_out_alone():
 
 
 def make_run(arm, percent, seed, ap50, iou70, **more):
-    figures = {"voc_ap50_area": ap50, "ap_at_iou_0.7": iou70}
+    figures = {
+        "voc_ap50_area": ap50, "ap_at_iou_0.1": ap50 + 0.1, "ap_at_iou_0.7": iou70
+    }  # fmt: skip
     return {"arm": arm, "percent": percent, "seed": seed, "figures": figures, **more}
 
 
@@ -218,6 +220,8 @@ def test_claims_are_those_of_the_figures():
     assert claims["gain"] == pytest.approx(0.12)
     assert claims["gain_iou70"] == pytest.approx(0.07)
     assert claims["gap_closed"] == pytest.approx(0.12 / 0.20)
+    assert claims["gap_closed_iou10"] == pytest.approx(0.12 / 0.20)
+    assert claims["gap_closed_iou70"] == pytest.approx(0.07 / 0.21)
     assert claims["paper_gap_closed"] == pytest.approx(0.05 / 0.20)
     assert claims["taught_gap_closed"] == pytest.approx(0.10 / 0.20)
     # Only seeds that both have.

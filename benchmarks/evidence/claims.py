@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from tables import read_table
 
 _AP50 = ("AP50", "voc_ap50_area")
+_IOU10 = ("ap_at_iou_0.1",)
 _IOU70 = ("ap_at_iou_0.7",)
 _ARMS = {
     "boxes": "boxes",
@@ -81,8 +82,9 @@ def compute_claims(
         ``gap_closed`` of that between boxes only and boxes on all images,
         ``paper_gap_closed``, ``taught_gap_closed`` and ``filter_gap_closed`` (the
         paper's losses, all parts with the teacher, labels as the filter of a teacher's
-        boxes alone), and ``seeds``: of how many `gap_closed`, or else `gain`, is the
-        mean.
+        boxes alone), each also at an IoU of 0.1 and 0.7 (``gap_closed_iou10``,
+        ``gap_closed_iou70``), and ``seeds``: of how many `gap_closed`, or else `gain`,
+        is the mean.
     """
     cells = {
         key: {
@@ -114,9 +116,10 @@ def compute_claims(
         prefix = "" if arm == "plus" else f"{arm}_"
         seeds = cells[arm].keys() & cells["boxes"].keys() & cells["ceiling"].keys()
         if seeds:
-            gap = _subtract(cells["ceiling"], cells["boxes"], seeds, _AP50)
-            gain = _subtract(cells[arm], cells["boxes"], seeds, _AP50)
-            claims[f"{prefix}gap_closed"] = gain / gap
+            for suffix, names in (("", _AP50), ("_iou10", _IOU10), ("_iou70", _IOU70)):
+                gap = _subtract(cells["ceiling"], cells["boxes"], seeds, names)
+                gain = _subtract(cells[arm], cells["boxes"], seeds, names)
+                claims[f"{prefix}gap_closed{suffix}"] = gain / gap
             claims["seeds"] = len(seeds)
     return claims
 

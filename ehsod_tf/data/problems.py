@@ -96,9 +96,7 @@ class Findings:
         Whoever comes from tools that take them for background must not miss it.
         """
         return "\n".join(
-            f"warning: {count(number, 'image')} without any annotation NOT used, "
-            f"neither as background nor otherwise ({source}); if none of the classes "
-            "is shown, set unannotated = 'empty'"
+            _describe_unused(source, number)
             for source, number in self.unannotated.items()
         )
 
@@ -149,6 +147,16 @@ def raise_problems(problems: list[Problem]) -> None:
     """Raises one DataError that names the problems; does nothing if there are none."""
     if problems:
         raise DataError(format_problems(problems))
+
+
+def _describe_unused(source: str, number: int) -> str:
+    images = count(
+        number, "image without any annotation is", "images without any annotation are"
+    )
+    return (
+        f"warning: {images} NOT used, neither as background nor otherwise ({source}); "
+        "if none of the classes is shown, set unannotated = 'empty'"
+    )
 
 
 def format_problems(problems: list[Problem]) -> str:

@@ -99,10 +99,11 @@ class Terminal:
 
 def _describe_steps(experiment, run_data):
     steps = count_steps_per_epoch(experiment, run_data.training_set)
+    every = experiment.evaluate_every
     return (
         f"{experiment.epochs * steps:,} of {count(experiment.batch_size, 'image')}: "
         f"{count(experiment.epochs, 'epoch')} of {steps:,}; evaluated every "
-        + _count(experiment.evaluate_every, "epoch")
+        + ("epoch" if every == 1 else count(every, "epoch"))
     )
 
 
@@ -126,7 +127,3 @@ def _describe_folder(model_dir):
     if training.has_checkpoints(os.path.join(model_dir, "checkpoints")):
         return f"{model_dir}, where it goes on from the newest checkpoint"
     return model_dir
-
-
-def _count(number, what):
-    return what if number == 1 else f"{number} {what}s"
