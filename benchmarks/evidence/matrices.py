@@ -200,11 +200,10 @@ MATRICES = {
         steps_per_epoch=75,
         cells=(
             *((arm, 10) for arm in _QUESTION),
-            *(("boxes", 100, length) for length in (1, 2)),
+            *(("boxes", 100, length) for length in (1, 2, 4)),
             *((arm, 10, length) for length in (2, 4) for arm in _QUESTION),
             *((arm, 10) for arm in _ABLATION),
-            ("untaught_shuffle", 10),
-            ("untaught_shuffle", 10, 2),
+            *(("untaught_shuffle", 10, length) for length in (1, 2, 4)),
             *((f"untaught_shuffle_no_{part}", 10, 2) for part in PARTS_LEFT_OUT),
             ("plus_no_teacher", 10, 2),
             ("plus_both_shuffle", 10),

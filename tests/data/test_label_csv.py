@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -80,6 +82,61 @@ def test_byte_order_mark_and_order_of_columns(read):
 
 
 @pytest.mark.parametrize(
+    "header, lines",
+    [
+        ("filename;labels", ['a.png;"dog;cat"', "b.png;cow"]),
+        ("labels\tfile_name", ["dog;cat\ta.png", "cow\tb.png"]),
+    ],
+)
+def test_other_delimiters(read, header, lines):
+    found = read(*lines, header=header)
+    assert found.image_names == ["a.png", "b.png"]
+    np.testing.assert_array_equal(found.image_labels, [[1, 1, 0], [0, 0, 1]])
+
+
+def test_a_column_for_each_class(read):
+    """As Roboflow writes it, with a blank behind each comma."""
+    lines = "a.png, 1, 0, 1", "b.png, 0, 0, 0", "more/c.png, , 1.0, 0.0"
+    header = "filename, dog, cow, cat"
+    found = read(*lines, header=header, class_names=None)
+    assert found.class_names == ("cat", "cow", "dog")
+    labels = [[PRESENT, ABSENT, PRESENT], [ABSENT] * 3, [ABSENT, PRESENT, UNKNOWN]]
+    np.testing.assert_array_equal(found.image_labels, labels)
+    findings = Findings()
+    options = {"class_names": ("dog", "cat", "horse"), "findings": findings}
+    found = read(*lines, header=header, **options)
+    # No column tells of horses, whatever `unlisted` says of other tables.
+    labels = [[PRESENT, PRESENT, UNKNOWN], [ABSENT, ABSENT, UNKNOWN]]
+    np.testing.assert_array_equal(found.image_labels[:2], labels)
+    assert not findings.problems
+    [note] = findings.notes
+    assert "column 'cow' is no class and is left out; " in note
+
+
+def test_a_line_without_marks(read):
+    lines, header = ("a.png,1,0", "b.png,,"), "file_name,dog,cow"
+    findings = Findings()
+    found = read(*lines, header=header, findings=findings)
+    assert found.image_names == ["a.png"]
+    assert "1 without any annotation, left out (first: b.png)" in findings.notes[0]
+    found = read(*lines, header=header, unannotated="empty")
+    np.testing.assert_array_equal(found.image_labels[1], [ABSENT] * 3)
+
+
+def test_bad_marks(read):
+    findings = Findings()
+    found = read(
+        *("a.png,1,0", "b.png,yes,0", "more/c.png,0,1,1"),
+        header="file_name,dog,cow",
+        findings=findings,
+    )
+    assert found.image_names == ["a.png"]
+    first, second = map(str, findings.problems)
+    assert "labels.csv, line 3, dog: 'yes' is no mark; write 1 for a class" in first
+    assert "line 4: 4 cells, but 3 columns" in second
+
+
+@pytest.mark.parametrize(
     "line, words",
     [
         ("c.png,dgo", ("line 3, labels: ", "'dgo'", "did you mean 'dog'")),
@@ -137,15 +194,17 @@ def test_a_label_present_and_absent(read):
     "header, words",
     [
         ("", "no column 'file_name'"),
-        ("file_name;labels", "separated by a comma"),
+        ("file_name|labels", "no column 'file_name' in 'file_name|labels'; begin the"),
         ("file_name", "no column 'labels'"),
+        ("filename,label", "a column of 0 and 1 for each class"),
+        ("file_name,labels,", "a column has no name"),
         ("file_name,labels,absent_label", "did you mean 'absent_labels'"),
         ("file_name,labels,labels", "'labels' occurs twice"),
         ("file\0name,labels", "not a header"),
     ],
 )
 def test_bad_headers(read, header, words):
-    with pytest.raises(DataError, match=f"labels.csv, line 1: .*{words}"):
+    with pytest.raises(DataError, match=f"labels.csv, line 1: .*{re.escape(words)}"):
         read("a.png,dog", header=header)
 
 

@@ -248,3 +248,19 @@ def test_keys_of_a_beginning():
     assert list_keys(text) == {
         *("a", "a.[].b", "a.[].c", "a.[].c.d", 'e\\"', "f", "f.[].g"),
     }
+
+
+def test_tables_with_a_column_for_each_class(tmp_path):
+    """Roboflow's form for images with several labels: a table in each subset."""
+    for part in ("train", "valid"):
+        add_images(tmp_path / part, ["0.jpg", "1.jpg"])
+        table = tmp_path / part / "_classes.csv"
+        table.write_text("filename, bus, cat\n0.jpg, 1, 0\n1.jpg, 0, 0\n")
+    (tmp_path / "sizes.csv").write_text("filename,width\n0.jpg,8\n1.jpg,6\n")
+    add_coco(tmp_path / "boxed/boxes.json", ["b.jpg"])
+    add_images(tmp_path / "boxed", ["b.jpg"])
+    found = plan(tmp_path)
+    assert name_sources(found.training) == ["boxed/boxes.json", "train/_classes.csv"]
+    assert found.training[1].arguments["image_dir"] == "train"
+    survey = data.survey_folder(tmp_path)
+    assert survey.passed_over == {"tables of no form that is known": ["sizes.csv"]}

@@ -1,41 +1,18 @@
-"""Reader of image-level labels in a table, "cat;dog" in a cell."""
+"""Reader of image-level labels in a table."""
 
-import csv
-import io
 import os
 import posixpath
-from collections.abc import Iterator
 from reprlib import repr as shorten
-from typing import NamedTuple
 
 from ehsod_tf.data import label_states
 from ehsod_tf.data.columns import assemble_labelled_images
-from ehsod_tf.data.image_files import find_path_fault, is_plain_text, read_headers
+from ehsod_tf.data.image_files import is_plain_text, read_headers
 from ehsod_tf.data.problems import Findings, check_class_names, collects_or_raises
+from ehsod_tf.data.readers.label_rows import LabelRow, read_label_rows
 from ehsod_tf.data.spelling import find_joined_names, refuse_lookalikes, suggest
-from ehsod_tf.data.text_files import read_text
 from ehsod_tf.errors import DataError
 from ehsod_tf.structures import ABSENT, UNKNOWN, ImageSet
 from ehsod_tf.wording import count
-
-_REQUIRED = ("file_name", "labels")
-_COLUMNS = (*_REQUIRED, "absent_labels")
-
-
-class _Row(NamedTuple):
-    """One line of the table.
-
-    Attributes:
-        line: its number in the file, from 1.
-        file_name: of the image.
-        labels: names of the classes that it shows.
-        absent_labels: names of classes that it does not show.
-    """
-
-    line: int
-    file_name: str
-    labels: list[str]
-    absent_labels: list[str]
 
 
 @collects_or_raises
@@ -53,11 +30,15 @@ def read_label_csv(
     Args:
         csv_file: UTF-8, with the header ``file_name,labels`` and, if wanted,
             ``absent_labels``; a semicolon separates the labels of a cell. Where
-            absent labels are given, all classes in neither cell are unknown. Several
-            lines of one image are one line with all their labels.
+            absent labels are given, all classes in neither cell are unknown. Or with a
+            column for each class, of 1 where an image shows it, 0 where not, and
+            nothing where that is unknown; classes without column are unknown too. The file names may be called ``filename``,
+            and cells may be separated by semicolons or tabs. Several lines of one image
+            are one line with all their labels.
         image_dir: the folder that the file names are relative to.
-        class_names: orders the classes; another label is a problem. None takes all
-            labels of the file, sorted.
+        class_names: orders the classes; another label is a problem, the column of
+            another class is left out with a note. None takes all labels of the file,
+            sorted.
         unlisted: state of the classes that a line without absent labels does not list,
             "absent" or "unknown".
         unannotated: what becomes of a line without any label: "leave_out", or "empty",
@@ -74,7 +55,11 @@ def read_label_csv(
     """
     label_states.require_reading_choices(unlisted, unannotated)
     path = os.fspath(csv_file)
-    rows = _join_lines(list(_read_rows(path, image_dir, findings)), path, findings)
+    rows = [
+        row._replace(file_name=_trim_name(row.file_name, image_dir))
+        for row in read_label_rows(path, findings)
+    ]
+    rows = _join_lines(rows, path, findings)
     names = {name for row in rows for name in row.labels + row.absent_labels}
     if class_names is None:
         names = {name for name in names if is_plain_text(name)}
@@ -82,6 +67,7 @@ def read_label_csv(
         refuse_lookalikes(class_names, path)
     class_names = tuple(class_names)
     check_class_names(class_names, class_names, path, findings)
+    rows = _leave_columns_out(rows, class_names, path, findings)
     rows = [row for row in rows if _check_labels(row, class_names, path, findings)]
     rows = _supervise(rows, path, unannotated, findings)
     paths = [os.path.join(image_dir, row.file_name) for row in rows]
@@ -98,66 +84,6 @@ def read_label_csv(
     return assemble_labelled_images(class_names, *map(list, columns))
 
 
-def _read_rows(
-    path: str, image_dir: str | os.PathLike, findings: Findings
-) -> Iterator[_Row]:
-    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
-    try:
-        header = [cell.strip() for cell in next(reader, [])]
-        _check_header(header, path)
-        for cells in reader:
-            # The csv module gives an empty line as no cells.
-            if not cells:
-                continue
-            if row := _read_row(cells, header, path, reader.line_num, findings):
-                yield row._replace(file_name=_trim_name(row.file_name, image_dir))
-    except csv.Error as error:
-        raise DataError(
-            f"{path}, line {reader.line_num}: not a line of a CSV file ({error}); "
-            "check its quotes"
-        ) from error
-
-
-def _check_header(header: list[str], path: str) -> None:
-    written = ",".join(header)
-    if not is_plain_text(written) or len(written) > 200:
-        raise DataError(f"{path}, line 1: not a header; begin with file_name,labels")
-    for name in _REQUIRED:
-        if name not in header:
-            raise DataError(
-                f"{path}, line 1: no column {name!r} in {written!r}; begin the file "
-                "with file_name,labels, separated by a comma"
-            )
-    for name in header:
-        if name not in _COLUMNS:
-            remedy = suggest(name, _COLUMNS)
-            raise DataError(f"{path}, line 1: unknown column {name!r}; {remedy}")
-        if header.count(name) > 1:
-            raise DataError(f"{path}, line 1: column {name!r} occurs twice; keep one")
-
-
-def _read_row(
-    cells: list[str], header: list[str], path: str, line: int, findings: Findings
-) -> _Row | None:
-    if len(cells) != len(header):
-        message = (
-            f"{count(len(cells), 'cell')}, but {count(len(header), 'column')}; quote "
-            "a name that holds a comma, and separate labels by semicolons"
-        )
-        findings.add(path, f"line {line}", "", message)
-        return None
-    texts = dict(zip(header, cells, strict=True))
-    name = texts["file_name"]
-    if fault := find_path_fault(name.strip()):
-        findings.add(path, f"line {line}", "file_name", fault)
-        return None
-    present, absent = (
-        [label.strip() for label in texts.get(field, "").split(";") if label.strip()]
-        for field in ("labels", "absent_labels")
-    )
-    return _Row(line, name, present, absent)
-
-
 def _trim_name(name: str, image_dir: str | os.PathLike) -> str:
     """Drops blanks at the ends of a name, unless the file has them too."""
     trimmed = name.strip()
@@ -166,9 +92,9 @@ def _trim_name(name: str, image_dir: str | os.PathLike) -> str:
     return trimmed
 
 
-def _join_lines(rows: list[_Row], path: str, findings: Findings) -> list[_Row]:
+def _join_lines(rows: list[LabelRow], path: str, findings: Findings) -> list[LabelRow]:
     """Makes one line of all those of an image: some tables have a line per label."""
-    rows_of_name: dict[str, list[_Row]] = {}
+    rows_of_name: dict[str, list[LabelRow]] = {}
     for row in rows:
         rows_of_name.setdefault(posixpath.normpath(row.file_name), []).append(row)
     joined = [
@@ -189,8 +115,28 @@ def _join_lines(rows: list[_Row], path: str, findings: Findings) -> list[_Row]:
     return joined
 
 
+def _leave_columns_out(
+    rows: list[LabelRow], class_names: tuple[str, ...], path: str, findings: Findings
+) -> list[LabelRow]:
+    """Of a table with a column for each class, takes the columns of the classes."""
+    wide = [row for row in rows if row.is_wide]
+    if not wide:
+        return rows
+    columns = {name for row in wide for name in row.labels + row.absent_labels}
+    for name in sorted(columns - set(class_names)):
+        remedy = suggest(name, class_names)
+        findings.note(f"{path}: column {name!r} is no class and is left out; {remedy}")
+    return [
+        row._replace(
+            labels=[name for name in row.labels if name in class_names],
+            absent_labels=[name for name in row.absent_labels if name in class_names],
+        )
+        for row in rows
+    ]
+
+
 def _check_labels(
-    row: _Row, class_names: tuple[str, ...], path: str, findings: Findings
+    row: LabelRow, class_names: tuple[str, ...], path: str, findings: Findings
 ) -> bool:
     """Returns whether the labels are known and do not contradict each other."""
     record = f"line {row.line}"
@@ -210,8 +156,8 @@ def _check_labels(
 
 
 def _supervise(
-    rows: list[_Row], path: str, unannotated: str, findings: Findings
-) -> list[_Row]:
+    rows: list[LabelRow], path: str, unannotated: str, findings: Findings
+) -> list[LabelRow]:
     """Leaves out the lines without any label, unless they stand for empty images."""
     if unannotated == "empty":
         return rows
@@ -224,13 +170,13 @@ def _supervise(
     return labelled
 
 
-def _mark_row(row: _Row, class_names: tuple[str, ...], unlisted: str):
-    if row.absent_labels:
-        rest = UNKNOWN
-    elif row.labels:
-        rest = label_states.UNLISTED_STATES[unlisted]
-    else:
+def _mark_row(row: LabelRow, class_names: tuple[str, ...], unlisted: str):
+    if not row.labels and not row.absent_labels:
         rest = ABSENT
+    elif row.absent_labels or row.is_wide:
+        rest = UNKNOWN
+    else:
+        rest = label_states.UNLISTED_STATES[unlisted]
     present, absent = (
         [class_names.index(label) for label in labels]
         for labels in (row.labels, row.absent_labels)

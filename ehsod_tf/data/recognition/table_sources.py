@@ -3,6 +3,7 @@
 import csv
 import os
 
+from ehsod_tf.data.readers.label_rows import has_labels, list_names, split_header
 from ehsod_tf.data.recognition import open_images_sources
 from ehsod_tf.data.recognition.image_places import ImageIndex
 from ehsod_tf.data.recognition.listing import Listing
@@ -36,11 +37,8 @@ def recognize_tables(
     parts: dict[str, list[Table]] = {}
     for path in listing.documents["csv"]:
         rows = _read_first_rows(os.path.join(listing.root, path))
-        columns = [cell.strip() for cell in rows[0]] if rows else []
-        if {"file_name", "labels"} <= set(columns):
-            place = columns.index("file_name")
-            names = [row[place].strip() for row in rows[1:] if len(row) > place]
-            sources.append(_describe_label_table(path, names, index))
+        if has_labels(rows):
+            sources.append(_describe_label_table(path, list_names(rows), index))
         elif kind := open_images_sources.find_kind(path, rows):
             parts.setdefault(kind, []).append(Table(path, rows))
         else:
@@ -59,7 +57,8 @@ def _read_first_rows(path: str) -> list[list[str]]:
         lines = head.decode("utf-8-sig", "replace").splitlines()
         if len(head) == _HEAD_BYTES:
             lines.pop()
-        return list(csv.reader(lines[: _NUM_SAMPLES + 1]))
+        delimiter = split_header(lines[0])[1] if lines else ","
+        return list(csv.reader(lines[: _NUM_SAMPLES + 1], delimiter=delimiter))
     except (OSError, csv.Error):
         return []
 

@@ -70,8 +70,7 @@ FILES = [
     whole("empty", "", "line 1: no column 'file_name'"),
     whole("blank", "\n\n", "line 1: no column 'file_name'"),
     whole("no header", SOUND.split("\n", 1)[1], "line 1: no column 'file_name'"),
-    whole("semicolons", SOUND.replace(",", ";"), "line 1: no column 'file_name'"),
-    whole("tabs", SOUND.replace(",", "\t"), "line 1: not a header"),
+    whole("bars", SOUND.replace(",", "|"), "line 1: no column 'file_name'"),
     whole("no column of labels", "file_name\na.png\n", "line 1: no column 'labels'"),
     whole("other column", "file_name,label\na.png,cat\n", "line 1: no column 'labels'"),
     whole(
@@ -109,7 +108,18 @@ FILES = [
     whole("no class asked for", SOUND, "class list is empty", class_names=()),
 ]
 
+WIDE = "filename,cat,dog\na.png,1,0\n{}\nc.png,0,1\n"
 LINES = [
+    line("marks in words", "b.png,yes,no", "line 3, cat: 'yes' is no mark", table=WIDE),
+    line("marks above 1", "b.png,0,2", "line 3, dog: '2' is no mark", table=WIDE),
+    line("a mark too few", "b.png,0", "line 3: 2 cells, but 3 columns", table=WIDE),
+    line("marks of no file", ",0,1", "line 3, filename: '' is no file", table=WIDE),
+    line(
+        "semicolons without quotes",
+        "b.png;cat;dog",
+        "line 3: 3 cells, but 2 columns; quote a cell that holds a semicolon",
+        table=TABLE.replace(",", ";"),
+    ),
     line("one cell", "b.png", "line 3: 1 cell, but 2 columns"),
     line("three cells", "b.png,cat,dog", "line 3: 3 cells, but 2 columns"),
     line("cut", "b.p", "line 3: 1 cell, but 2 columns"),
