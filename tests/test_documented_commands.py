@@ -134,11 +134,12 @@ def workplace(tmp_path_factory, scenes, trained):
 
 
 def write_other_forms(folder, images, content):
-    """The boxes as a VOC devkit, and labels as one folder for each class."""
+    """Boxes as a VOC devkit and a table, and labels as one folder for each class."""
     names = {row["id"]: row["name"] for row in content["categories"]}
     for place in ("Annotations", "ImageSets/Main", "JPEGImages"):
         (folder / "devkit" / place).mkdir(parents=True)
     stems = []
+    lines = ["filename,width,height,class,xmin,ymin,xmax,ymax"]
     for image in content["images"]:
         stem, objects = pathlib.Path(image["file_name"]).stem, []
         for row in content["annotations"]:
@@ -150,6 +151,9 @@ def write_other_forms(folder, images, content):
                     f"<xmax>{int(x + width)}</xmax><ymax>{int(y + height)}</ymax>"
                     "</bndbox></object>"
                 )
+                size = f"{image['width']},{image['height']}"
+                corners = f"{x},{y},{x + width},{y + height}"
+                lines.append(f"{image['file_name']},{size},{name},{corners}")
                 (folder / "pictures" / name).mkdir(parents=True, exist_ok=True)
                 shutil.copy(images / image["file_name"], folder / "pictures" / name)
         size = f"<width>{image['width']}</width><height>{image['height']}</height>"
@@ -160,6 +164,7 @@ def write_other_forms(folder, images, content):
         shutil.copy(images / image["file_name"], folder / "devkit" / "JPEGImages")
         stems.append(stem)
     (folder / "devkit/ImageSets/Main/train.txt").write_text("\n".join(stems) + "\n")
+    (folder / "boxes.csv").write_text("\n".join(lines))
 
 
 def test_the_readme_has_the_whole_way():

@@ -31,8 +31,9 @@ FORMS = {
     "cvat": Form("read_cvat", "images", (_UNANNOTATED, _UNLISTED, _OCCLUDED)),
     "label_studio": Form("read_label_studio", "images", (_UNANNOTATED, _UNLISTED)),
     "labelme": Form("read_labelme", "images", (_UNANNOTATED, _UNLISTED)),
+    "box_csv": Form("read_box_csv", "images", (_UNANNOTATED,)),
 }
-_NEED_IMAGES = ("coco", "csv", "tfrecords", "label_studio")
+_NEED_IMAGES = ("coco", "csv", "tfrecords", "label_studio", "box_csv")
 # What is said of all files together.
 _SHARED = ("classes", "boxed")
 

@@ -48,6 +48,7 @@ class Source(NamedTuple):
     cvat: list[str]
     label_studio: list[str]
     labelme: list[str]
+    box_csv: list[str]
     images: str | None
     list: str | None
     classes: str | None
@@ -84,6 +85,7 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
         ("cvat", "an XML file of CVAT for images, with --images if they are not near"),
         ("label_studio", "a JSON export of tasks, with --images"),
         ("labelme", "a folder of LabelMe's JSON files; --images to unpack images to"),
+        ("box_csv", "a table with a line for each box, with --images"),
     ):
         group.add_argument(f"--{form}", action="append", default=[], help=what)
     group.add_argument(

@@ -127,6 +127,24 @@ def read_labelme(
     )
 
 
+def read_box_csv(
+    data_dir: str,
+    csv_file: str,
+    image_dir: str,
+    class_names: tuple[str, ...] | None = None,
+    unannotated: str = "leave_out",
+    findings: data.Findings | None = None,
+):
+    """A table with a line for each box, and its images, by paths below `data_dir`."""
+    return data.read_box_csv(
+        os.path.join(data_dir, csv_file),
+        os.path.join(data_dir, image_dir),
+        class_names=class_names,
+        unannotated=unannotated,
+        findings=findings,
+    )
+
+
 READERS = (
     read_yolo,
     read_roboflow,
@@ -134,4 +152,5 @@ READERS = (
     read_cvat,
     read_label_studio,
     read_labelme,
+    read_box_csv,
 )

@@ -33,6 +33,7 @@ from ehsod_tf.data.problems import (
     raise_problems,
     write_problems,
 )
+from ehsod_tf.data.readers.box_csv import read_box_csv
 from ehsod_tf.data.readers.class_folders import read_class_folders
 from ehsod_tf.data.readers.coco import read_coco
 from ehsod_tf.data.readers.cvat import read_cvat
@@ -118,6 +119,7 @@ __all__ = [
     "note_shared_images",
     "raise_problems",
     "read_class_folders",
+    "read_box_csv",
     "read_coco",
     "read_cvat",
     "read_label_csv",

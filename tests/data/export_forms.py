@@ -261,3 +261,15 @@ def write_labelme(folder: Path) -> None:
             "imageWidth": width,
         }
         path.write_text(json.dumps(content, indent=2))
+
+
+def write_box_csv(folder: Path) -> None:
+    """As a script makes it of VOC's XML files on Windows, with paths of its machine."""
+    write_images(folder / "images")
+    lines = ["filename,width,height,class,xmin,ymin,xmax,ymax"]
+    for name, (height, width) in SIZES.items():
+        path = "C:\\photos\\images\\" + name.replace("/", "\\")
+        for _, class_name, (x, y, w, h) in list_objects(name):
+            corners = f"{x},{y},{x + w},{y + h}"
+            lines.append(f"{path},{width},{height},{class_name},{corners}")
+    (folder / "boxes.csv").write_bytes("\r\n".join(lines).encode())

@@ -32,9 +32,10 @@ def read_label_csv(
             ``absent_labels``; a semicolon separates the labels of a cell. Where
             absent labels are given, all classes in neither cell are unknown. Or with a
             column for each class, of 1 where an image shows it, 0 where not, and
-            nothing where that is unknown; classes without column are unknown too. The file names may be called ``filename``,
-            and cells may be separated by semicolons or tabs. Several lines of one image
-            are one line with all their labels.
+            nothing where that is unknown; classes without column are unknown too. The
+            file names may be called ``filename``, and cells may be separated by
+            semicolons or tabs. Several lines of one image are one line with all their
+            labels.
         image_dir: the folder that the file names are relative to.
         class_names: orders the classes; another label is a problem, the column of
             another class is left out with a note. None takes all labels of the file,

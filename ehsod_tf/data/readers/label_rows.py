@@ -1,23 +1,28 @@
 """Rows of a table of image-level labels, in either of its two shapes."""
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from reprlib import repr as shorten
 from typing import NamedTuple
 
-from ehsod_tf.data.image_files import find_path_fault, is_plain_text
+from ehsod_tf.data.image_files import find_path_fault
 from ehsod_tf.data.problems import Findings
+from ehsod_tf.data.readers.csv_tables import (
+    NAME_COLUMNS,
+    CsvTable,
+    find_name_column,
+    iterate_lines,
+    read_csv_table,
+    require_columns,
+)
 from ehsod_tf.data.spelling import suggest
-from ehsod_tf.data.text_files import read_text
 from ehsod_tf.errors import DataError
-from ehsod_tf.wording import count
 
-NAME_COLUMNS = ("file_name", "filename")
-LABELS, ABSENT_LABELS = "labels", "absent_labels"
-# Spreadsheets write semicolons where a comma is the decimal sign.
-_DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
+_LABELS, _ABSENT_LABELS = "labels", "absent_labels"
 _MARKS = {"1": True, "1.0": True, "0": False, "0.0": False, "": None}
+_REMEDY = (
+    "begin the file with file_name,labels, or with file_name and a column of 0 and 1 "
+    "for each class"
+)
 
 
 class LabelRow(NamedTuple):
@@ -35,28 +40,7 @@ class LabelRow(NamedTuple):
     file_name: str
     labels: list[str]
     absent_labels: list[str]
-    is_wide: bool = False
-
-
-class _Header(NamedTuple):
-    """The first line.
-
-    Attributes:
-        columns: its cells without blanks at their ends.
-        delimiter: what stands between them.
-        name: the column of the file names.
-    """
-
-    columns: list[str]
-    delimiter: str
-    name: str
-
-
-def split_header(line: str) -> tuple[list[str], str]:
-    """Returns the columns of a table's first line, and what stands between them."""
-    found = max(_DELIMITERS, key=line.count)
-    cells = next(csv.reader([line.rstrip("\r\n")], delimiter=found), [])
-    return [cell.strip() for cell in cells], found
+    is_wide: bool
 
 
 def has_labels(rows: Sequence[Sequence[str]]) -> bool:
@@ -66,61 +50,43 @@ def has_labels(rows: Sequence[Sequence[str]]) -> bool:
         rows: cells; those of the header first.
     """
     columns = [cell.strip() for cell in rows[0]] if rows else []
-    if not set(NAME_COLUMNS) & set(columns):
+    if find_name_column(columns) is None:
         return False
-    return LABELS in columns or _is_wide(columns, rows[1:])
-
-
-def list_names(rows: Sequence[Sequence[str]]) -> list[str]:
-    """The file names in the first rows of a table of labels."""
-    columns = [cell.strip() for cell in rows[0]]
-    place = columns.index(next(name for name in NAME_COLUMNS if name in columns))
-    return [row[place].strip() for row in rows[1:] if len(row) > place]
+    return _LABELS in columns or _is_wide(columns, rows[1:])
 
 
 def read_label_rows(path: str, findings: Findings) -> Iterator[LabelRow]:
     """Yields the sound lines of a table.
 
     Args:
-        path: of the file, UTF-8, its cells separated by commas, semicolons or tabs.
+        path: of the file.
         findings: takes the problems of single lines.
 
     Raises:
         DataError: the file cannot be read or has other columns.
     """
-    text = read_text(path)
-    columns, delimiter = split_header(text.partition("\n")[0])
-    content = io.StringIO(text, newline="")
-    reader = csv.reader(content, delimiter=delimiter, strict=True)
-    try:
-        next(reader, None)
-        # The csv module gives an empty line as no cells.
-        lines = [(reader.line_num, cells) for cells in reader if cells]
-    except csv.Error as error:
-        raise DataError(
-            f"{path}, line {reader.line_num}: not a line of a CSV file ({error}); "
-            "check its quotes"
-        ) from error
-    name = next((name for name in NAME_COLUMNS if name in columns), NAME_COLUMNS[0])
-    header = _Header(columns, delimiter, name)
-    is_wide = _is_wide(columns, [cells for _, cells in lines])
-    _check_header(header, is_wide, path)
-    for line, cells in lines:
-        texts = _name_cells(cells, header, path, line, findings)
-        if texts is None:
+    table = read_csv_table(path)
+    is_wide = _is_wide(table.columns, [cells for _, cells in table.lines])
+    require_columns(table, (table.name,) if is_wide else (table.name, _LABELS), _REMEDY)
+    if not is_wide:
+        _refuse_strangers(table)
+    advice = "" if is_wide else ", and separate labels by semicolons"
+    for line, texts in iterate_lines(table, findings, advice):
+        name = texts.pop(table.name)
+        if fault := find_path_fault(name.strip()):
+            findings.add(path, f"line {line}", table.name, fault)
             continue
-        labels = (
-            _read_marks(texts, name, path, line, findings)
-            if is_wide
-            else _split_labels(texts)
-        )
+        if is_wide:
+            labels = _read_marks(texts, path, line, findings)
+        else:
+            labels = (_split(texts[_LABELS]), _split(texts.get(_ABSENT_LABELS, "")))
         if labels is not None:
-            yield LabelRow(line, texts[name], *labels, is_wide)
+            yield LabelRow(line, name, *labels, is_wide)
 
 
 def _is_wide(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     """Whether each class has a column, of 1 where an image shows it and 0 else."""
-    if LABELS in columns:
+    if _LABELS in columns:
         return False
     places = [i for i, name in enumerate(columns) if name not in NAME_COLUMNS]
     whole = [row for row in rows if len(row) == len(columns)]
@@ -130,72 +96,31 @@ def _is_wide(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     return 2 * sum(cell in _MARKS for cell in filled) > len(filled)
 
 
-def _check_header(header: _Header, is_wide: bool, path: str) -> None:
-    columns = header.columns
-    if not all(map(is_plain_text, columns)):
-        raise DataError(f"{path}, line 1: not a header; begin with file_name,labels")
-    for name in (header.name,) if is_wide else (header.name, LABELS):
-        if name not in columns:
+def _refuse_strangers(table: CsvTable) -> None:
+    known = (table.name, _LABELS, _ABSENT_LABELS)
+    for name in table.columns:
+        if name not in known:
             raise DataError(
-                f"{path}, line 1: no column {name!r} in "
-                f"{shorten(header.delimiter.join(columns))}; begin the file with "
-                "file_name,labels, or with file_name and a column of 0 and 1 for each "
-                "class"
+                f"{table.path}, line 1: unknown column {name!r}; {suggest(name, known)}"
             )
-    for name in columns:
-        if not name:
-            raise DataError(
-                f"{path}, line 1: a column has no name; name it, or take it away"
-            )
-        if not is_wide and name not in (header.name, LABELS, ABSENT_LABELS):
-            remedy = suggest(name, (header.name, LABELS, ABSENT_LABELS))
-            raise DataError(f"{path}, line 1: unknown column {name!r}; {remedy}")
-        if columns.count(name) > 1:
-            raise DataError(f"{path}, line 1: column {name!r} occurs twice; keep one")
 
 
-def _name_cells(
-    cells: list[str], header: _Header, path: str, line: int, findings: Findings
-) -> dict[str, str] | None:
-    """The cells of a sound line by their columns."""
-    if len(cells) != len(header.columns):
-        message = (
-            f"{count(len(cells), 'cell')}, but "
-            f"{count(len(header.columns), 'column')}; quote a cell that holds "
-            f"{_DELIMITERS[header.delimiter]}, and separate labels by semicolons"
-        )
-        findings.add(path, f"line {line}", "", message)
-        return None
-    texts = dict(zip(header.columns, cells, strict=True))
-    if fault := find_path_fault(texts[header.name].strip()):
-        findings.add(path, f"line {line}", header.name, fault)
-        return None
-    return texts
-
-
-def _split_labels(texts: Mapping[str, str]) -> tuple[list[str], list[str]]:
-    """The present and the absent labels of a line with one cell for each."""
-    present, absent = (
-        [label.strip() for label in texts.get(field, "").split(";") if label.strip()]
-        for field in (LABELS, ABSENT_LABELS)
-    )
-    return present, absent
+def _split(cell: str) -> list[str]:
+    return [label.strip() for label in cell.split(";") if label.strip()]
 
 
 def _read_marks(
-    texts: Mapping[str, str], name: str, path: str, line: int, findings: Findings
+    texts: Mapping[str, str], path: str, line: int, findings: Findings
 ) -> tuple[list[str], list[str]] | None:
     """The present and the absent classes of a line with a cell for each class."""
     found: dict[bool | None, list[str]] = {True: [], False: [], None: []}
-    for column, cell in texts.items():
-        if column == name:
-            continue
+    for name, cell in texts.items():
         if cell.strip() not in _MARKS:
             message = (
                 f"{shorten(cell)} is no mark; write 1 for a class that is there, 0 for "
                 "one that is not, nothing if it is unknown"
             )
-            findings.add(path, f"line {line}", column, message)
+            findings.add(path, f"line {line}", name, message)
             return None
-        found[_MARKS[cell.strip()]].append(column)
+        found[_MARKS[cell.strip()]].append(name)
     return found[True], found[False]

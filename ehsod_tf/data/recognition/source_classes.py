@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 
 from ehsod_tf.data.problems import Findings, NoClassesError
+from ehsod_tf.data.readers.box_csv import read_box_csv
 from ehsod_tf.data.readers.coco import read_coco
 from ehsod_tf.data.readers.cvat import read_cvat
 from ehsod_tf.data.readers.label_studio import read_label_studio
@@ -23,9 +24,9 @@ from ehsod_tf.data.tfrecord.reading import read_tfrecords
 _READERS = {
     reader.__name__: reader
     for reader in (
-        *(read_coco, read_cvat, read_label_studio, read_labelme, read_lvis),
-        *(read_open_images, read_roboflow, read_tfrecords, read_voc, read_voc_xml),
-        read_yolo,
+        *(read_box_csv, read_coco, read_cvat, read_label_studio, read_labelme),
+        *(read_lvis, read_open_images, read_roboflow, read_tfrecords, read_voc),
+        *(read_voc_xml, read_yolo),
     )
 }
 # Arguments in a config that the readers call otherwise, and those that are no paths.

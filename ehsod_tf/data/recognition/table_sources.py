@@ -1,14 +1,17 @@
-"""Sources in tables: image-level labels, and Open Images."""
+"""Sources in tables: boxes, image-level labels, and Open Images."""
 
 import csv
 import os
 
-from ehsod_tf.data.readers.label_rows import has_labels, list_names, split_header
+from ehsod_tf.data.readers.box_csv import has_boxes
+from ehsod_tf.data.readers.csv_tables import list_names, split_header
+from ehsod_tf.data.readers.label_rows import has_labels
 from ehsod_tf.data.recognition import open_images_sources
 from ehsod_tf.data.recognition.image_places import ImageIndex
 from ehsod_tf.data.recognition.listing import Listing
 from ehsod_tf.data.recognition.open_images_sources import Table
 from ehsod_tf.data.recognition.source import (
+    BOXES,
     LABELS,
     FolderSource,
     choose_folder,
@@ -37,7 +40,9 @@ def recognize_tables(
     parts: dict[str, list[Table]] = {}
     for path in listing.documents["csv"]:
         rows = _read_first_rows(os.path.join(listing.root, path))
-        if has_labels(rows):
+        if has_boxes(rows):
+            sources.append(_describe_box_table(path, list_names(rows), index))
+        elif has_labels(rows):
             sources.append(_describe_label_table(path, list_names(rows), index))
         elif kind := open_images_sources.find_kind(path, rows):
             parts.setdefault(kind, []).append(Table(path, rows))
@@ -61,6 +66,26 @@ def _read_first_rows(path: str) -> list[list[str]]:
         return list(csv.reader(lines[: _NUM_SAMPLES + 1], delimiter=delimiter))
     except (OSError, csv.Error):
         return []
+
+
+def _describe_box_table(path: str, names: list[str], index: ImageIndex) -> FolderSource:
+    role = find_role(path)
+    # Tables of other machines name files by paths that lead nowhere here.
+    folders = index.find_folders(names) or index.find_folders(map(_get_base, names))
+    return FolderSource(
+        path=path,
+        form="table of boxes",
+        reader="read_box_csv",
+        arguments={"csv_file": path},
+        gives=(BOXES,),
+        role=role,
+        image_dirs=choose_folder(folders, path, role) if folders else (),
+        takes=("image_dir", "unannotated"),
+    )
+
+
+def _get_base(name: str) -> str:
+    return name.replace("\\", "/").rpartition("/")[2]
 
 
 def _describe_label_table(

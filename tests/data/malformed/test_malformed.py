@@ -9,6 +9,7 @@ import pytest
 from ehsod_tf.data.problems import Findings
 from ehsod_tf.errors import DataError
 from malformed import (
+    box_csv_cases,
     coco_cases,
     coco_record_cases,
     csv_cases,
@@ -38,6 +39,7 @@ CASES = [
         cvat_cases,
         label_studio_cases,
         labelme_cases,
+        box_csv_cases,
         csv_cases,
         folder_cases,
         image_cases,

@@ -14,6 +14,7 @@ from ehsod_tf.data.image_files import is_plain_text
 from ehsod_tf.data.problems import Findings
 from ehsod_tf.errors import EhsodError
 from malformed import (
+    box_csv_cases,
     coco_cases,
     csv_cases,
     cvat_cases,
@@ -150,6 +151,11 @@ def write_labelme(folder):
     return folder / "b.json", labelme_cases.SOUND_BYTES
 
 
+def write_box_csv(folder):
+    write_images(folder / "images")
+    return folder / box_csv_cases.FILE, box_csv_cases.SOUND.encode()
+
+
 @pytest.mark.parametrize(
     "write, read, mutate",
     [
@@ -165,10 +171,12 @@ def write_labelme(folder):
         (write_cvat, cvat_cases.read, mutate_bytes),
         (write_label_studio, label_studio_cases.read, mutate_json),
         (write_labelme, labelme_cases.read, mutate_json),
+        (write_box_csv, box_csv_cases.read, mutate_bytes),
     ],
     ids=[
         *("json_values", "json_bytes", "xml_bytes", "list_bytes", "csv_bytes", "split"),
         *("yolo", "yolo_labels", "voc_xml", "cvat", "label_studio", "labelme"),
+        "box_csv",
     ],
 )
 def test_a_spoilt_file_gives_a_sound_set_or_a_named_error(
