@@ -60,6 +60,24 @@ def test_other_names_orders_and_delimiters(read):
     assert any("1 image without a size in the" in n for n in findings.notes)
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (
+            "label_name,bbox_x,bbox_y,bbox_width,bbox_height,image_name,image_width,"
+            "image_height",
+            "cat,2,1,2.5,2,a.png,30,20",
+        ),
+        ('"image","xmin","ymin","xmax","ymax","label"', '"a.png",2,1,4.5,3,"cat"'),
+    ],
+    ids=["Make Sense", "VoTT"],
+)
+def test_other_tools(read, lines):
+    found = read(*lines)
+    assert found.class_names == ("cat",)
+    np.testing.assert_array_equal(found.boxes, [[1, 2, 3, 4.5]])
+
+
 def test_images_without_objects(read):
     lines = (
         "filename,class,xmin,ymin,xmax,ymax",

@@ -86,9 +86,10 @@ def test_byte_order_mark_and_order_of_columns(read):
     [
         ("filename;labels", ['a.png;"dog;cat"', "b.png;cow"]),
         ("labels\tfile_name", ["dog;cat\ta.png", "cow\tb.png"]),
+        ("image,label", ["a.png,dog", "b.png,cow", "a.png,cat"]),
     ],
 )
-def test_other_delimiters(read, header, lines):
+def test_other_names_and_delimiters(read, header, lines):
     found = read(*lines, header=header)
     assert found.image_names == ["a.png", "b.png"]
     np.testing.assert_array_equal(found.image_labels, [[1, 1, 0], [0, 0, 1]])
@@ -196,7 +197,8 @@ def test_a_label_present_and_absent(read):
         ("", "no column 'file_name'"),
         ("file_name|labels", "no column 'file_name' in 'file_name|labels'; begin the"),
         ("file_name", "no column 'labels'"),
-        ("filename,label", "a column of 0 and 1 for each class"),
+        ("filename,tags", "a column of 0 and 1 for each class"),
+        ("filename,label,score", "no column 'labels'"),
         ("file_name,labels,", "a column has no name"),
         ("file_name,labels,absent_label", "did you mean 'absent_labels'"),
         ("file_name,labels,labels", "'labels' occurs twice"),

@@ -1,4 +1,4 @@
-"""Reader of tables with a line for each box, as TensorFlow's tutorials have them."""
+"""Reader of tables with a line for each box."""
 
 import math
 import os
@@ -11,6 +11,7 @@ from ehsod_tf.data.label_states import name_first
 from ehsod_tf.data.problems import Findings, collects_or_raises
 from ehsod_tf.data.readers.annotated_images import (
     AnnotatedImage,
+    Box,
     NamedBox,
     assemble_annotated_images,
 )
@@ -27,11 +28,26 @@ from ehsod_tf.errors import DataError
 from ehsod_tf.structures import ImageSet
 from ehsod_tf.wording import count
 
-_SIDES = ("ymin", "xmin", "ymax", "xmax")
-_SIZE = ("height", "width")
-_CLASS_COLUMNS = ("class", "label")
+_CORNERS = ("ymin", "xmin", "ymax", "xmax")
+_EXTENTS = ("bbox_y", "bbox_x", "bbox_height", "bbox_width")
+_CLASSES = ("class", "label", "label_name")
+_SIZES = (("height", "width"), ("image_height", "image_width"))
 _LIMIT = 2.0**31
 _REMEDY = "begin the file with filename,width,height,class,xmin,ymin,xmax,ymax"
+
+
+class _Columns(NamedTuple):
+    """What the columns of a table are called.
+
+    Attributes:
+        label: the class.
+        box: those of `_CORNERS` or `_EXTENTS`.
+        size: height and width of the image.
+    """
+
+    label: str
+    box: tuple[str, ...]
+    size: tuple[str, ...]
 
 
 class _LineError(Exception):
@@ -54,9 +70,16 @@ class _Line(NamedTuple):
 
 def has_boxes(rows: Sequence[Sequence[str]]) -> bool:
     """Whether a table, by its header, has a line for each box."""
-    columns = [cell.strip() for cell in rows[0]] if rows else []
-    has_class = any(name in columns for name in _CLASS_COLUMNS)
-    return bool(find_name_column(columns)) and has_class and {*_SIDES} <= {*columns}
+    given = [cell.strip() for cell in rows[0]] if rows else []
+    columns = _name_columns(given)
+    has_names = find_name_column(given) is not None
+    return has_names and {columns.label, *columns.box} <= {*given}
+
+
+def _name_columns(given: Sequence[str]) -> _Columns:
+    label = next((name for name in _CLASSES if name in given), _CLASSES[0])
+    box = _EXTENTS if {*_EXTENTS} <= {*given} else _CORNERS
+    return _Columns(label, box, _SIZES[1] if _SIZES[1][0] in given else _SIZES[0])
 
 
 @collects_or_raises
@@ -70,14 +93,16 @@ def read_box_csv(
 ) -> ImageSet:
     """Reads ``filename,width,height,class,xmin,ymin,xmax,ymax``, a line for each box.
 
-    So write Roboflow ("TensorFlow Object Detection CSV") and the scripts that make a
-    table of VOC's XML files. Corners are in pixels, from the edge of the image. A line
-    of blanks behind the name is an image without any object.
+    So write Roboflow ("TensorFlow Object Detection CSV"), the scripts that make a table
+    of VOC's XML files, and VoTT. Make Sense has corner, width and height of a box
+    instead: ``bbox_x,bbox_y,bbox_width,bbox_height``. All is in pixels, from the edge
+    of the image. A line with nothing but a name is an image without any object.
 
     Args:
         csv_file: UTF-8, columns in any order, separated by commas, semicolons or tabs;
-            ``width`` and ``height`` may be missing, ``file_name`` and ``label`` may
-            stand for ``filename`` and ``class``. Other columns are passed over.
+            ``width`` and ``height`` may be missing. Also ``file_name``, ``image`` and
+            ``image_name``; ``label`` and ``label_name``; ``image_width`` and
+            ``image_height``. Other columns are passed over.
         image_dir: the folder that holds the images, at any depth.
         class_names: selects and orders the classes. None takes all, by name.
         unannotated: what an image of the folder is that the table does not name:
@@ -95,12 +120,12 @@ def read_box_csv(
     label_states.require_reading_choices(unannotated=unannotated)
     path, image_dir = os.fspath(csv_file), os.fspath(image_dir)
     table = read_csv_table(path)
-    label = next((c for c in _CLASS_COLUMNS if c in table.columns), _CLASS_COLUMNS[0])
-    require_columns(table, (table.name, label, *_SIDES), _REMEDY)
-    _note_others(table, label, findings)
+    columns = _name_columns(table.columns)
+    require_columns(table, (table.name, columns.label, *columns.box), _REMEDY)
+    _note_others(table, columns, findings)
     names = list_image_files(image_dir, findings)
     index = FileIndex(names)
-    images = _read_images(table, label, index, image_dir, findings)
+    images = _read_images(table, columns, index, image_dir, findings)
     index.note(path, findings)
     _refuse_shares(images, path)
     taken = {image.name for image in images}
@@ -121,8 +146,8 @@ def read_box_csv(
     )
 
 
-def _note_others(table: CsvTable, label: str, findings: Findings) -> None:
-    known = (table.name, label, *_SIDES, *_SIZE)
+def _note_others(table: CsvTable, columns: _Columns, findings: Findings) -> None:
+    known = (table.name, columns.label, *columns.box, *columns.size)
     others = [name for name in table.columns if name not in known]
     if others:
         findings.note(
@@ -132,7 +157,11 @@ def _note_others(table: CsvTable, label: str, findings: Findings) -> None:
 
 
 def _read_images(
-    table: CsvTable, label: str, index: FileIndex, image_dir: str, findings: Findings
+    table: CsvTable,
+    columns: _Columns,
+    index: FileIndex,
+    image_dir: str,
+    findings: Findings,
 ) -> list[AnnotatedImage]:
     lines_of_name: dict[str, list[_Line]] = {}
     bad_names: set[str] = set()
@@ -142,8 +171,8 @@ def _read_images(
         name = index.find_by_name(given) or given
         lines = lines_of_name.setdefault(name, [])
         try:
-            lines.append(_read_line(f"line {line}", texts, label))
-            _require_one_size(lines)
+            lines.append(_read_line(f"line {line}", texts, columns))
+            _require_one_size(lines, columns)
         except _LineError as error:
             findings.add(table.path, f"line {line}", *error.args)
             bad_names.add(name)
@@ -162,27 +191,34 @@ def _read_images(
     ]
 
 
-def _read_line(record: str, texts: Mapping[str, str], label: str) -> _Line:
-    size = tuple(_read_side(texts.get(field, ""), field) for field in _SIZE)
-    cells = {field: texts[field].strip() for field in (label, *_SIDES)}
-    if not any(cells.values()):
-        return _Line(record, size, None)
-    class_name = cells[label]
-    if not class_name or not is_plain_text(class_name):
-        raise _LineError(label, f"{quote(class_name)} is no class; name one")
-    box = []
-    for field in _SIDES:
-        number = read_number(cells[field])
+def _read_line(record: str, texts: Mapping[str, str], columns: _Columns) -> _Line:
+    height, width = (_read_side(texts.get(field, ""), field) for field in columns.size)
+    label = texts[columns.label].strip()
+    if not label and not any(texts[field].strip() for field in columns.box):
+        return _Line(record, (height, width), None)
+    if not label or not is_plain_text(label):
+        raise _LineError(columns.label, f"{quote(label)} is no class; name one")
+    box = _read_box(texts, columns.box)
+    return _Line(record, (height, width), NamedBox(label, box))
+
+
+def _read_box(texts: Mapping[str, str], fields: Sequence[str]) -> Box:
+    numbers = []
+    for field in fields:
+        number = read_number(texts[field])
         # Written so that a NaN fails too.
         if not abs(number) < _LIMIT:
-            message = f"{quote(cells[field])} is not a number of pixels; correct it"
+            message = f"{quote(texts[field])} is not a number of pixels; correct it"
             raise _LineError(field, message)
-        box.append(number)
-    for first, last in ((0, 2), (1, 3)):
-        if box[last] < box[first]:
-            message = f"{box[last]:g} is less than {_SIDES[first]}, {box[first]:g}"
-            raise _LineError(_SIDES[last], f"{message}; correct the box")
-    return _Line(record, size, NamedBox(class_name, tuple(box)))
+        numbers.append(number)
+    first_y, first_x, *others = numbers
+    if fields == _EXTENTS:
+        others = [first_y + others[0], first_x + others[1]]
+    for first, last, field in zip((first_y, first_x), others, fields[2:], strict=True):
+        if last < first:
+            message = f"the box ends at {last:g}, before it begins at {first:g}"
+            raise _LineError(field, f"{message}; correct it")
+    return first_y, first_x, *others
 
 
 def _read_side(text: str, field: str) -> int:
@@ -194,9 +230,9 @@ def _read_side(text: str, field: str) -> int:
     return int(number)
 
 
-def _require_one_size(lines: Sequence[_Line]) -> None:
+def _require_one_size(lines: Sequence[_Line], columns: _Columns) -> None:
     first, last = lines[0], lines[-1]
-    for axis, field in enumerate(_SIZE):
+    for axis, field in enumerate(columns.size):
         if first.size[axis] != last.size[axis]:
             raise _LineError(
                 field,

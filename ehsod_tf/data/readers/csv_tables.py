@@ -12,7 +12,7 @@ from ehsod_tf.errors import DataError
 from ehsod_tf.wording import count
 
 # What the column of the image's file is called; the first is our own word.
-NAME_COLUMNS = ("file_name", "filename")
+NAME_COLUMNS = ("file_name", "filename", "image_name", "image")
 # Spreadsheets write semicolons where a comma is the decimal sign.
 _DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
 

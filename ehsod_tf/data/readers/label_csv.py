@@ -33,9 +33,9 @@ def read_label_csv(
             absent labels are given, all classes in neither cell are unknown. Or with a
             column for each class, of 1 where an image shows it, 0 where not, and
             nothing where that is unknown; classes without column are unknown too. The
-            file names may be called ``filename``, and cells may be separated by
-            semicolons or tabs. Several lines of one image are one line with all their
-            labels.
+            file names may also be called ``filename``, ``image`` or ``image_name``, the
+            labels ``label``, and cells may be separated by semicolons or tabs. Several
+            lines of one image are one line with all their labels.
         image_dir: the folder that the file names are relative to.
         class_names: orders the classes; another label is a problem, the column of
             another class is left out with a note. None takes all labels of the file,

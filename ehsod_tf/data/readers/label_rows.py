@@ -17,7 +17,7 @@ from ehsod_tf.data.readers.csv_tables import (
 from ehsod_tf.data.spelling import suggest
 from ehsod_tf.errors import DataError
 
-_LABELS, _ABSENT_LABELS = "labels", "absent_labels"
+_LABELS, _LABEL, _ABSENT_LABELS = "labels", "label", "absent_labels"
 _MARKS = {"1": True, "1.0": True, "0": False, "0.0": False, "": None}
 _REMEDY = (
     "begin the file with file_name,labels, or with file_name and a column of 0 and 1 "
@@ -52,7 +52,7 @@ def has_labels(rows: Sequence[Sequence[str]]) -> bool:
     columns = [cell.strip() for cell in rows[0]] if rows else []
     if find_name_column(columns) is None:
         return False
-    return _LABELS in columns or _is_wide(columns, rows[1:])
+    return _find_labels(columns) in columns or _is_wide(columns, rows[1:])
 
 
 def read_label_rows(path: str, findings: Findings) -> Iterator[LabelRow]:
@@ -67,9 +67,10 @@ def read_label_rows(path: str, findings: Findings) -> Iterator[LabelRow]:
     """
     table = read_csv_table(path)
     is_wide = _is_wide(table.columns, [cells for _, cells in table.lines])
-    require_columns(table, (table.name,) if is_wide else (table.name, _LABELS), _REMEDY)
+    field = _find_labels(table.columns)
+    require_columns(table, (table.name,) if is_wide else (table.name, field), _REMEDY)
     if not is_wide:
-        _refuse_strangers(table)
+        _refuse_strangers(table, field)
     advice = "" if is_wide else ", and separate labels by semicolons"
     for line, texts in iterate_lines(table, findings, advice):
         name = texts.pop(table.name)
@@ -79,14 +80,20 @@ def read_label_rows(path: str, findings: Findings) -> Iterator[LabelRow]:
         if is_wide:
             labels = _read_marks(texts, path, line, findings)
         else:
-            labels = (_split(texts[_LABELS]), _split(texts.get(_ABSENT_LABELS, "")))
+            labels = (_split(texts[field]), _split(texts.get(_ABSENT_LABELS, "")))
         if labels is not None:
             yield LabelRow(line, name, *labels, is_wide)
 
 
+def _find_labels(columns: Sequence[str]) -> str:
+    """The column of labels; of a table of something else, one that it lacks."""
+    is_ours = {*columns} <= {*NAME_COLUMNS, _LABEL, _ABSENT_LABELS}
+    return _LABEL if is_ours and _LABEL in columns else _LABELS
+
+
 def _is_wide(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     """Whether each class has a column, of 1 where an image shows it and 0 else."""
-    if _LABELS in columns:
+    if _find_labels(columns) in columns:
         return False
     places = [i for i, name in enumerate(columns) if name not in NAME_COLUMNS]
     whole = [row for row in rows if len(row) == len(columns)]
@@ -96,8 +103,8 @@ def _is_wide(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     return 2 * sum(cell in _MARKS for cell in filled) > len(filled)
 
 
-def _refuse_strangers(table: CsvTable) -> None:
-    known = (table.name, _LABELS, _ABSENT_LABELS)
+def _refuse_strangers(table: CsvTable, field: str) -> None:
+    known = (table.name, field, _ABSENT_LABELS)
     for name in table.columns:
         if name not in known:
             raise DataError(

@@ -72,7 +72,7 @@ FILES = [
     whole("no header", SOUND.split("\n", 1)[1], "line 1: no column 'file_name'"),
     whole("bars", SOUND.replace(",", "|"), "line 1: no column 'file_name'"),
     whole("no column of labels", "file_name\na.png\n", "line 1: no column 'labels'"),
-    whole("other column", "file_name,label\na.png,cat\n", "line 1: no column 'labels'"),
+    whole("other column", "file_name,tags\na.png,cat\n", "line 1: no column 'labels'"),
     whole(
         "unknown column",
         "file_name,labels,absent_label\na.png,cat,\n",
