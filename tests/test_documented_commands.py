@@ -123,6 +123,7 @@ def workplace(tmp_path_factory, scenes, trained):
         boxes = write_half_annotated(content, place)
         (place / "val.json").write_text(json.dumps(val))
     write_other_forms(folder, scenes / "train", boxes)
+    write_box_lists(folder, boxes)
     for form, place in EXPORTED.items():
         given = ["--coco", str(folder / "boxes.json"), "--images", str(mine / "images")]
         output = ["--to", form, "--output", str(folder / place)]
@@ -134,12 +135,11 @@ def workplace(tmp_path_factory, scenes, trained):
 
 
 def write_other_forms(folder, images, content):
-    """Boxes as a VOC devkit and a table, and labels as one folder for each class."""
+    """The boxes as a VOC devkit, and labels as one folder for each class."""
     names = {row["id"]: row["name"] for row in content["categories"]}
     for place in ("Annotations", "ImageSets/Main", "JPEGImages"):
         (folder / "devkit" / place).mkdir(parents=True)
     stems = []
-    lines = ["filename,width,height,class,xmin,ymin,xmax,ymax"]
     for image in content["images"]:
         stem, objects = pathlib.Path(image["file_name"]).stem, []
         for row in content["annotations"]:
@@ -151,9 +151,6 @@ def write_other_forms(folder, images, content):
                     f"<xmax>{int(x + width)}</xmax><ymax>{int(y + height)}</ymax>"
                     "</bndbox></object>"
                 )
-                size = f"{image['width']},{image['height']}"
-                corners = f"{x},{y},{x + width},{y + height}"
-                lines.append(f"{image['file_name']},{size},{name},{corners}")
                 (folder / "pictures" / name).mkdir(parents=True, exist_ok=True)
                 shutil.copy(images / image["file_name"], folder / "pictures" / name)
         size = f"<width>{image['width']}</width><height>{image['height']}</height>"
@@ -164,7 +161,28 @@ def write_other_forms(folder, images, content):
         shutil.copy(images / image["file_name"], folder / "devkit" / "JPEGImages")
         stems.append(stem)
     (folder / "devkit/ImageSets/Main/train.txt").write_text("\n".join(stems) + "\n")
+
+
+def write_box_lists(folder, content):
+    """The boxes as a table, and as a file of VGG Image Annotator."""
+    names = {row["id"]: row["name"] for row in content["categories"]}
+    lines = ["filename,width,height,class,xmin,ymin,xmax,ymax"]
+    records = {}
+    for image in content["images"]:
+        file_name, regions = image["file_name"], []
+        for row in content["annotations"]:
+            if row["image_id"] == image["id"]:
+                name, (x, y, width, height) = names[row["category_id"]], row["bbox"]
+                size = f"{image['width']},{image['height']}"
+                corners = f"{x},{y},{x + width},{y + height}"
+                lines.append(f"{file_name},{size},{name},{corners}")
+                shape = {"name": "rect", "x": x, "y": y}
+                shape |= {"width": width, "height": height}
+                region = {"shape_attributes": shape}
+                regions.append(region | {"region_attributes": {"kind": name}})
+        records[file_name] = {"filename": file_name, "size": 1, "regions": regions}
     (folder / "boxes.csv").write_text("\n".join(lines))
+    (folder / "via_project.json").write_text(json.dumps(records))
 
 
 def test_the_readme_has_the_whole_way():

@@ -184,7 +184,8 @@ FOLDER_FLAGS = [
     *("--use=x", "--validation=y", "--hold_out=20", "--machine_boxes=z"),
     *("--backbone=efficientnet_lite", "--write_config=w.gin", "--images=i"),
     *("--classes=a,b", "--unannotated=empty", "--unlisted=unknown"),
-    *("--occluded=ignored", "--boxed=in part"),
+    *("--occluded=ignored", "--boxed=in part", "--class_attribute=c"),
+    "--label_attribute=l",
 ]
 
 

@@ -24,6 +24,8 @@ class FolderFlags(NamedTuple):
     unannotated: str
     unlisted: str
     occluded: str
+    class_attribute: str | None
+    label_attribute: str | None
     boxed: str
 
 
@@ -67,6 +69,14 @@ def add_folder_arguments(group) -> None:
         choices=("objects", "ignored"),
         default="objects",
         help="what CVAT's objects are that are marked as partly hidden",
+    )
+    group.add_argument(
+        "--class_attribute",
+        help="the attribute of VGG Image Annotator's regions that names their class",
+    )
+    group.add_argument(
+        "--label_attribute",
+        help="the attribute of its files that holds the labels of the image",
     )
     group.add_argument(
         "--boxed",
@@ -114,6 +124,8 @@ def write_config(flags: FolderFlags, path: str, bindings: Sequence[str]) -> str:
         unannotated=flags.unannotated,
         unlisted=flags.unlisted,
         occluded=flags.occluded,
+        class_attribute=flags.class_attribute,
+        label_attribute=flags.label_attribute,
         boxed=boxed,
     )
     return api.write_folder_config(

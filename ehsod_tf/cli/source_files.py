@@ -31,9 +31,14 @@ FORMS = {
     "cvat": Form("read_cvat", "images", (_UNANNOTATED, _UNLISTED, _OCCLUDED)),
     "label_studio": Form("read_label_studio", "images", (_UNANNOTATED, _UNLISTED)),
     "labelme": Form("read_labelme", "images", (_UNANNOTATED, _UNLISTED)),
+    "via": Form(
+        "read_via",
+        "images",
+        (_UNANNOTATED, _UNLISTED, "class_attribute", "label_attribute"),
+    ),
     "box_csv": Form("read_box_csv", "images", (_UNANNOTATED,)),
 }
-_NEED_IMAGES = ("coco", "csv", "tfrecords", "label_studio", "box_csv")
+_NEED_IMAGES = ("coco", "csv", "tfrecords", "label_studio", "via", "box_csv")
 # What is said of all files together.
 _SHARED = ("classes", "boxed")
 

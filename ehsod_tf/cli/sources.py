@@ -48,6 +48,7 @@ class Source(NamedTuple):
     cvat: list[str]
     label_studio: list[str]
     labelme: list[str]
+    via: list[str]
     box_csv: list[str]
     images: str | None
     list: str | None
@@ -55,6 +56,8 @@ class Source(NamedTuple):
     unannotated: str
     unlisted: str
     occluded: str
+    class_attribute: str | None
+    label_attribute: str | None
     boxed: str
     folder: FolderFlags
 
@@ -85,6 +88,7 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
         ("cvat", "an XML file of CVAT for images, with --images if they are not near"),
         ("label_studio", "a JSON export of tasks, with --images"),
         ("labelme", "a folder of LabelMe's JSON files; --images to unpack images to"),
+        ("via", "a JSON file of VGG Image Annotator, with --images"),
         ("box_csv", "a table with a line for each box, with --images"),
     ):
         group.add_argument(f"--{form}", action="append", default=[], help=what)

@@ -127,6 +127,30 @@ def read_labelme(
     )
 
 
+def read_via(
+    data_dir: str,
+    json_file: str,
+    image_dir: str,
+    class_attribute: str | None = None,
+    label_attribute: str | None = None,
+    class_names: tuple[str, ...] | None = None,
+    unlisted: str = "absent",
+    unannotated: str = "leave_out",
+    findings: data.Findings | None = None,
+):
+    """A file of VGG Image Annotator, and its images, by paths below `data_dir`."""
+    return data.read_via(
+        os.path.join(data_dir, json_file),
+        os.path.join(data_dir, image_dir),
+        class_attribute=class_attribute,
+        label_attribute=label_attribute,
+        class_names=class_names,
+        unlisted=unlisted,
+        unannotated=unannotated,
+        findings=findings,
+    )
+
+
 def read_box_csv(
     data_dir: str,
     csv_file: str,
@@ -152,5 +176,6 @@ READERS = (
     read_cvat,
     read_label_studio,
     read_labelme,
+    read_via,
     read_box_csv,
 )

@@ -47,6 +47,7 @@ from ehsod_tf.data.readers.merging import merge_image_sets
 from ehsod_tf.data.readers.mixture import read_mixture
 from ehsod_tf.data.readers.open_images import read_open_images
 from ehsod_tf.data.readers.roboflow import read_roboflow
+from ehsod_tf.data.readers.via import read_via
 from ehsod_tf.data.readers.voc import VOC_CLASSES, read_voc
 from ehsod_tf.data.readers.voc_xml import read_voc_xml
 from ehsod_tf.data.readers.yolo import read_yolo
@@ -135,6 +136,7 @@ __all__ = [
     "reading_once",
     "read_split",
     "read_tfrecords",
+    "read_via",
     "read_voc",
     "read_voc_xml",
     "read_yolo",

@@ -273,3 +273,29 @@ def write_box_csv(folder: Path) -> None:
             corners = f"{x},{y},{x + w},{y + h}"
             lines.append(f"{path},{width},{height},{class_name},{corners}")
     (folder / "boxes.csv").write_bytes("\r\n".join(lines).encode())
+
+
+def write_via(folder: Path) -> None:
+    """As a project of version 2 is saved, with a choice of classes in this order."""
+    write_images(folder / "images")
+    records = {}
+    for number, name in enumerate(SIZES):
+        regions = [
+            {
+                "shape_attributes": {"name": "rect", "x": x, "y": y}
+                | {"width": width, "height": height},
+                "region_attributes": {"kind": class_name},
+            }
+            for _, class_name, (x, y, width, height) in list_objects(name)
+        ]
+        record = {"filename": name, "size": 900 + number, "regions": regions}
+        records[f"{name}{900 + number}"] = record | {"file_attributes": {}}
+    kind = {"type": "dropdown", "options": dict.fromkeys(CLASS_NAMES, "")}
+    content = {
+        "_via_settings": {"project": {"name": "animals"}},
+        "_via_img_metadata": records,
+        "_via_attributes": {"region": {"kind": kind}, "file": {}},
+        "_via_data_format_version": "2.0.10",
+        "_via_image_id_list": list(records),
+    }
+    (folder / "project.json").write_text(json.dumps(content))

@@ -137,6 +137,7 @@ def test_json_files_by_their_keys(tmp_path):
         (export_forms.write_cvat, "read_cvat", "annotations.xml"),
         (export_forms.write_label_studio, "read_label_studio", "tasks.json"),
         (export_forms.write_labelme, "read_labelme", "./"),
+        (export_forms.write_via, "read_via", "project.json"),
         (export_forms.write_box_csv, "read_box_csv", "boxes.csv"),
     ],
 )

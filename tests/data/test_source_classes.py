@@ -70,7 +70,7 @@ def write_open_images(folder):
         *(export_forms.write_yolo, export_forms.write_roboflow, write_records),
         *(export_forms.write_voc_xml, export_forms.write_cvat, write_devkit),
         *(export_forms.write_label_studio, export_forms.write_labelme),
-        *(export_forms.write_box_csv, write_open_images),
+        *(export_forms.write_via, export_forms.write_box_csv, write_open_images),
     ],
 )
 def test_sources_of_every_form_name_their_classes(write, tmp_path):

@@ -5,6 +5,8 @@ import mmap
 import re
 from typing import NamedTuple
 
+from ehsod_tf.data.readers.via import IMAGES_KEY
+
 HEAD_BYTES = 1 << 16
 _NUM_SAMPLES = 40
 
@@ -18,6 +20,7 @@ LVIS = "LVIS"
 COCO_RESULTS = "scored boxes (COCO results)"
 LABELME = "LabelMe"
 LABEL_STUDIO = "Label Studio"
+VIA = "VGG Image Annotator"
 CAPTIONS = "COCO captions"
 HIERARCHY = "a hierarchy of classes"
 SPLIT = "a split of ehsod"
@@ -34,6 +37,7 @@ _SIGNS = (
     (COCO, ["images.[].file_name"]),
     (COCO_RESULTS, ["[].image_id", "[].bbox", "[].score"]),
     (LABELME, ["shapes", "imagePath"]),
+    (VIA, [IMAGES_KEY]),
     (LABEL_STUDIO, ["[].data", "[].annotations"]),
     (LABEL_STUDIO, ["[].data", "[].predictions"]),
     (HIERARCHY, ["LabelName", "Subcategory.[].LabelName"]),
@@ -117,7 +121,9 @@ def _find_form(keys: frozenset[str], head: str) -> str:
     for form, signs in _SIGNS:
         if keys.issuperset(signs):
             return form
-    return UNKNOWN_FORM
+    # The keys of its exported annotations are names of images.
+    ends = {key.rpartition(".")[2] for key in keys if "." in key}
+    return VIA if ends >= {"filename", "size", "regions"} else UNKNOWN_FORM
 
 
 def _look_into_coco(form: str, keys: frozenset[str], content: mmap.mmap) -> JsonHead:

@@ -20,6 +20,7 @@ from ehsod_tf.data.recognition.source import (
 from ehsod_tf.data.recognition.tool_sources import (
     describe_label_studio,
     describe_labelme,
+    describe_via,
 )
 from ehsod_tf.wording import count
 
@@ -46,6 +47,8 @@ def recognize_json(
             sources.append(_recognize_coco(listing.root, group[0], heads[0], index))
         elif form == json_outline.LABEL_STUDIO and len(group) == 1:
             sources.append(describe_label_studio(listing.root, group[0], index))
+        elif form == json_outline.VIA and len(group) == 1:
+            sources.append(describe_via(listing.root, group[0], index))
         elif form == json_outline.LABELME:
             of_labelme += group
         else:

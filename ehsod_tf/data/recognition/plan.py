@@ -36,7 +36,8 @@ class FolderChoices(NamedTuple):
         machine_boxes: path of a detector's scored boxes to train on too.
         images: the folder that image names are relative to.
         classes: class names; () for those of the sources.
-        unannotated, unlisted, occluded: as of the readers.
+        unannotated, unlisted, occluded, class_attribute, label_attribute: as of the
+            readers.
         boxed: what the boxes of the training sources are, see `read_mixture`.
     """
 
@@ -49,6 +50,8 @@ class FolderChoices(NamedTuple):
     unannotated: str = "leave_out"
     unlisted: str = "absent"
     occluded: str = "objects"
+    class_attribute: str | None = None
+    label_attribute: str | None = None
     boxed: str | tuple[str, ...] = "all"
 
 
@@ -101,8 +104,10 @@ def plan_folder(survey: Survey, choices: FolderChoices) -> FolderPlan:
         for chosen in (training, validation):
             require_different_images(survey, chosen)
     place = _find_below(survey.root, choices.images) if choices.images else None
-    training = [settle_images(survey, s, place) for s in training]
-    validation = [settle_images(survey, s, place) for s in validation]
+    training, validation = (
+        [_name_attributes(settle_images(survey, s, place), choices) for s in chosen]
+        for chosen in (training, validation)
+    )
     held_out = None
     if not validation:
         held_out = DEFAULT_HELD_OUT if choices.hold_out is None else choices.hold_out
@@ -234,6 +239,16 @@ def _choose_training(
         )
     # The classes of the first source are those of all.
     return sorted(chosen, key=lambda s: BOXES not in s.gives)
+
+
+def _name_attributes(source: FolderSource, choices: FolderChoices) -> FolderSource:
+    """A source with the attributes that the user has named, if it has any."""
+    named = {
+        name: getattr(choices, name)
+        for name in ("class_attribute", "label_attribute")
+        if name in source.takes and getattr(choices, name) is not None
+    }
+    return source._replace(arguments=source.arguments | named)
 
 
 def _find_machine_boxes(

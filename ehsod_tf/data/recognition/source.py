@@ -37,7 +37,8 @@ class FolderSource(NamedTuple):
             one, or several between which a flag must choose, or none.
         below: the folder in these that all its images lie in, as far as one can see.
         takes: further arguments of the reader that a flag may set: "image_dir",
-            "unpack_dir", "unannotated", "unlisted", "occluded".
+            "unpack_dir", "unannotated", "unlisted", "occluded", "class_attribute",
+            "label_attribute".
         class_names: where they can be told; () else.
         detail: what else is said of it.
     """

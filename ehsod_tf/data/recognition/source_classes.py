@@ -13,6 +13,7 @@ from ehsod_tf.data.readers.labelme import read_labelme
 from ehsod_tf.data.readers.lvis import read_lvis
 from ehsod_tf.data.readers.open_images import read_open_images
 from ehsod_tf.data.readers.roboflow import read_roboflow
+from ehsod_tf.data.readers.via import read_via
 from ehsod_tf.data.readers.voc import read_voc
 from ehsod_tf.data.readers.voc_xml import read_voc_xml
 from ehsod_tf.data.readers.yolo import read_yolo
@@ -26,12 +27,12 @@ _READERS = {
     for reader in (
         *(read_box_csv, read_coco, read_cvat, read_label_studio, read_labelme),
         *(read_lvis, read_open_images, read_roboflow, read_tfrecords, read_voc),
-        *(read_voc_xml, read_yolo),
+        *(read_via, read_voc_xml, read_yolo),
     )
 }
 # Arguments in a config that the readers call otherwise, and those that are no paths.
 _NAME_IN_READER = {"folder": "data_dir", "devkit": "devkit_dir"}
-_PLAIN = ("subset", "image_set")
+_PLAIN = ("subset", "image_set", "class_attribute", "label_attribute")
 
 
 def settle_classes(

@@ -1,4 +1,4 @@
-"""Files of labelling tools: VOC's XML without a devkit, CVAT, Label Studio, LabelMe."""
+"""Files of labelling tools: VOC's XML, CVAT, Label Studio, LabelMe, VIA."""
 
 import os
 import re
@@ -20,6 +20,7 @@ _HEAD_BYTES = 1 << 16
 _ROOT = re.compile(r"<([A-Za-z][\w.-]*)[\s>/]")
 _CVAT_NAME = re.compile(r'<image\b[^>]*?\bname="([^"]*)"')
 _STUDIO_NAME = re.compile(r'"data"\s*:\s*\{[^{}]*?:\s*"([^"]*\.\w{3,4})"')
+_VIA_NAME = re.compile(r'"filename"\s*:\s*"([^"]*)"')
 # Label Studio puts eight such digits before the name of an uploaded file.
 _UPLOAD = re.compile("^[0-9a-f]{8}-")
 # A file for each image: some tell the form of all.
@@ -96,6 +97,27 @@ def describe_label_studio(root: str, path: str, index: ImageIndex) -> FolderSour
         role=role,
         image_dirs=choose_folder(folders, path, role) if folders else (),
         takes=("image_dir", "unannotated", "unlisted"),
+    )
+
+
+def describe_via(root: str, path: str, index: ImageIndex) -> FolderSource:
+    """The source of a file of VGG Image Annotator."""
+    names = _VIA_NAME.findall(_read_head(os.path.join(root, path)))
+    bases = [name.replace("\\", "/").rpartition("/")[2] for name in names]
+    role = find_role(path)
+    folders = index.find_folders(names) or index.find_folders(bases)
+    return FolderSource(
+        path=path,
+        form="VGG Image Annotator",
+        reader="read_via",
+        arguments={"json_file": path},
+        gives=(BOXES,),
+        role=role,
+        image_dirs=choose_folder(folders, path, role) if folders else (),
+        takes=(
+            *("image_dir", "unannotated", "unlisted"),
+            *("class_attribute", "label_attribute"),
+        ),
     )
 
 

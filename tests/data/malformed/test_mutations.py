@@ -21,6 +21,7 @@ from malformed import (
     label_studio_cases,
     labelme_cases,
     split_cases,
+    via_cases,
     voc_cases,
     voc_xml_cases,
     yolo_cases,
@@ -151,6 +152,11 @@ def write_labelme(folder):
     return folder / "b.json", labelme_cases.SOUND_BYTES
 
 
+def write_via(folder):
+    write_images(folder / "images")
+    return folder / via_cases.FILE, via_cases.SOUND_BYTES
+
+
 def write_box_csv(folder):
     write_images(folder / "images")
     return folder / box_csv_cases.FILE, box_csv_cases.SOUND.encode()
@@ -171,12 +177,13 @@ def write_box_csv(folder):
         (write_cvat, cvat_cases.read, mutate_bytes),
         (write_label_studio, label_studio_cases.read, mutate_json),
         (write_labelme, labelme_cases.read, mutate_json),
+        (write_via, via_cases.read, mutate_json),
         (write_box_csv, box_csv_cases.read, mutate_bytes),
     ],
     ids=[
         *("json_values", "json_bytes", "xml_bytes", "list_bytes", "csv_bytes", "split"),
         *("yolo", "yolo_labels", "voc_xml", "cvat", "label_studio", "labelme"),
-        "box_csv",
+        *("via", "box_csv"),
     ],
 )
 def test_a_spoilt_file_gives_a_sound_set_or_a_named_error(
