@@ -115,7 +115,7 @@ def test_flags_answer_for_a_folder(mine, tmp_path, capsys):
     config = tmp_path / "mine.gin"
     cli.main(
         ["inspect", str(mine), f"--write_config={config}"]
-        + ["--hold_out=50", "--unlisted=unknown", "--classes=disc,square,ring"]
+        + ["--hold_out=50", "--unannotated=empty", "--classes=disc,square,ring"]
         + ["--use=boxes.json", f"--output={tmp_path / 'page.html'}"]
     )
     training = load_config(str(config)).read_training_set(findings=data.Findings())

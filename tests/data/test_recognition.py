@@ -227,3 +227,21 @@ def test_a_folder_without_annotations(tmp_path):
     add_images(tmp_path, ["a.jpg"])
     with pytest.raises(DataError, match="no annotation of a form that is known"):
         plan(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"occluded": "ignored"},
+        {"class_attribute": "kind"},
+        {"label_attribute": "shows"},
+        {"unlisted": "unknown"},
+        {"images": "images"},
+    ],
+)
+def test_an_answer_that_no_source_asks_for_is_refused(answer, tmp_path):
+    export_forms.write_voc_xml(tmp_path)
+    message = ask(tmp_path, **answer)
+    (flag,) = answer
+    assert f"--{flag} would do nothing, as no source that is used asks" in message
+    assert "VOC's XML files" in message

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from ehsod_tf.data.recognition.json_outline import COCO_RESULTS
 from ehsod_tf.data.recognition.questions import (
     ask_about_class_folders,
+    refuse_idle_answers,
     require_different_images,
     settle_images,
 )
@@ -24,6 +25,9 @@ from ehsod_tf.data.spelling import suggest
 from ehsod_tf.errors import ConfigError, DataError
 
 DEFAULT_HELD_OUT = 20.0
+_ATTRIBUTES = ("class_attribute", "label_attribute")
+# Answers that only some forms ask for.
+_OF_FORMS = ("images", "unannotated", "unlisted", "occluded", *_ATTRIBUTES)
 
 
 class FolderChoices(NamedTuple):
@@ -103,6 +107,9 @@ def plan_folder(survey: Survey, choices: FolderChoices) -> FolderPlan:
         ask_about_class_folders(survey, training)
         for chosen in (training, validation):
             require_different_images(survey, chosen)
+    defaults = FolderChoices()
+    given = [n for n in _OF_FORMS if getattr(choices, n) != getattr(defaults, n)]
+    refuse_idle_answers(survey, [*training, *validation], given)
     place = _find_below(survey.root, choices.images) if choices.images else None
     training, validation = (
         [_name_attributes(settle_images(survey, s, place), choices) for s in chosen]
@@ -245,7 +252,7 @@ def _name_attributes(source: FolderSource, choices: FolderChoices) -> FolderSour
     """A source with the attributes that the user has named, if it has any."""
     named = {
         name: getattr(choices, name)
-        for name in ("class_attribute", "label_attribute")
+        for name in _ATTRIBUTES
         if name in source.takes and getattr(choices, name) is not None
     }
     return source._replace(arguments=source.arguments | named)

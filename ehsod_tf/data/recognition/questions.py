@@ -38,6 +38,28 @@ def require_different_images(survey: Survey, sources: Sequence[FolderSource]) ->
                 )
 
 
+def refuse_idle_answers(
+    survey: Survey, sources: Sequence[FolderSource], given: Sequence[str]
+) -> None:
+    """Refuses answers to questions that no source asks.
+
+    Args:
+        survey: the folder.
+        sources: all that are used.
+        given: names of the flags.
+    """
+    taken = {name for source in sources for name in source.takes}
+    if taken & {"image_dir", "unpack_dir"}:
+        taken.add("images")
+    idle = [f"--{name}" for name in given if name not in taken]
+    if idle:
+        names = ", ".join(f"{s.path} ({s.form})" for s in sources)
+        raise ConfigError(
+            f"{survey.root}: {', '.join(idle)} would do nothing, as no source that is "
+            f"used asks for it: {names}; leave it out"
+        )
+
+
 def settle_images(
     survey: Survey, source: FolderSource, place: str | None
 ) -> FolderSource:
