@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 from ehsod_tf.data.recognition.listing import parent
+from ehsod_tf.data.recognition.source import choose_folder
 
 # Names that tell nothing of the image, such as "0001.jpg", are in many folders.
 _NUM_COMPARED = 10
@@ -93,3 +94,20 @@ class ImageIndex:
             with open(os.path.join(self.root, place, name), "rb") as file:
                 contents.append(file.read(1 << 16))
         return contents[0] == contents[1]
+
+
+def find_image_dirs(
+    index: ImageIndex, names: Sequence[str], annotation: str, role: str
+) -> tuple[str, ...]:
+    """The folders that an annotation's images may be in.
+
+    Args:
+        index: the images.
+        names: some that the annotation gives; if they are paths of another machine, the
+            last parts alone tell.
+        annotation: path of the annotation.
+        role: of the annotation.
+    """
+    bases = [name.replace("\\", "/").rpartition("/")[2] for name in names]
+    folders = index.find_folders(names) or index.find_folders(bases)
+    return choose_folder(folders, annotation, role)

@@ -7,7 +7,7 @@ from ehsod_tf.data.readers.box_csv import has_boxes
 from ehsod_tf.data.readers.csv_tables import list_names, split_header
 from ehsod_tf.data.readers.label_rows import has_labels
 from ehsod_tf.data.recognition import open_images_sources
-from ehsod_tf.data.recognition.image_places import ImageIndex
+from ehsod_tf.data.recognition.image_places import ImageIndex, find_image_dirs
 from ehsod_tf.data.recognition.listing import Listing
 from ehsod_tf.data.recognition.open_images_sources import Table
 from ehsod_tf.data.recognition.source import (
@@ -70,8 +70,6 @@ def _read_first_rows(path: str) -> list[list[str]]:
 
 def _describe_box_table(path: str, names: list[str], index: ImageIndex) -> FolderSource:
     role = find_role(path)
-    # Tables of other machines name files by paths that lead nowhere here.
-    folders = index.find_folders(names) or index.find_folders(map(_get_base, names))
     return FolderSource(
         path=path,
         form="table of boxes",
@@ -79,13 +77,9 @@ def _describe_box_table(path: str, names: list[str], index: ImageIndex) -> Folde
         arguments={"csv_file": path},
         gives=(BOXES,),
         role=role,
-        image_dirs=choose_folder(folders, path, role) if folders else (),
+        image_dirs=find_image_dirs(index, names, path, role),
         takes=("image_dir", "unannotated"),
     )
-
-
-def _get_base(name: str) -> str:
-    return name.replace("\\", "/").rpartition("/")[2]
 
 
 def _describe_label_table(

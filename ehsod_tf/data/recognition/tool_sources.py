@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from urllib.parse import unquote
 
-from ehsod_tf.data.recognition.image_places import ImageIndex
+from ehsod_tf.data.recognition.image_places import ImageIndex, find_image_dirs
 from ehsod_tf.data.recognition.listing import Listing, parent
 from ehsod_tf.data.recognition.source import (
     BOXES,
@@ -103,9 +103,7 @@ def describe_label_studio(root: str, path: str, index: ImageIndex) -> FolderSour
 def describe_via(root: str, path: str, index: ImageIndex) -> FolderSource:
     """The source of a file of VGG Image Annotator."""
     names = _VIA_NAME.findall(_read_head(os.path.join(root, path)))
-    bases = [name.replace("\\", "/").rpartition("/")[2] for name in names]
     role = find_role(path)
-    folders = index.find_folders(names) or index.find_folders(bases)
     return FolderSource(
         path=path,
         form="VGG Image Annotator",
@@ -113,7 +111,7 @@ def describe_via(root: str, path: str, index: ImageIndex) -> FolderSource:
         arguments={"json_file": path},
         gives=(BOXES,),
         role=role,
-        image_dirs=choose_folder(folders, path, role) if folders else (),
+        image_dirs=find_image_dirs(index, names, path, role),
         takes=(
             *("image_dir", "unannotated", "unlisted"),
             *("class_attribute", "label_attribute"),
