@@ -266,3 +266,19 @@ def test_tables_with_a_column_for_each_class(tmp_path):
     assert found.training[1].arguments["image_dir"] == "train"
     survey = data.survey_folder(tmp_path)
     assert survey.passed_over == {"tables of no form that is known": ["sizes.csv"]}
+
+
+def test_two_tables_of_boxes_share_a_folder(tmp_path):
+    """The images of the one are not empty images of the other."""
+    add_images(tmp_path / "images", ["0.jpg", "1.jpg", "2.jpg"])
+    header = "image,xmin,ymin,xmax,ymax,label\n"
+    (tmp_path / "train.csv").write_text(f"{header}0.jpg,1,1,5,5,cat\n")
+    (tmp_path / "val.csv").write_text(f"{header}1.jpg,1,1,5,5,cat\n")
+    found = plan(tmp_path)
+    (source,) = found.validation
+    assert source.path == "val.csv" and "unannotated" not in source.takes
+    message = ask(tmp_path, unannotated="empty")
+    assert "--unannotated would do nothing" in message
+    (tmp_path / "val.csv").unlink()
+    (source,) = plan(tmp_path, hold_out=50.0).training
+    assert "unannotated" in source.takes

@@ -107,14 +107,13 @@ def plan_folder(survey: Survey, choices: FolderChoices) -> FolderPlan:
         ask_about_class_folders(survey, training)
         for chosen in (training, validation):
             require_different_images(survey, chosen)
+    training, validation = (
+        [_settle(survey, source, choices) for source in chosen]
+        for chosen in (training, validation)
+    )
     defaults = FolderChoices()
     given = [n for n in _OF_FORMS if getattr(choices, n) != getattr(defaults, n)]
     refuse_idle_answers(survey, [*training, *validation], given)
-    place = _find_below(survey.root, choices.images) if choices.images else None
-    training, validation = (
-        [_name_attributes(settle_images(survey, s, place), choices) for s in chosen]
-        for chosen in (training, validation)
-    )
     held_out = None
     if not validation:
         held_out = DEFAULT_HELD_OUT if choices.hold_out is None else choices.hold_out
@@ -248,14 +247,25 @@ def _choose_training(
     return sorted(chosen, key=lambda s: BOXES not in s.gives)
 
 
-def _name_attributes(source: FolderSource, choices: FolderChoices) -> FolderSource:
-    """A source with the attributes that the user has named, if it has any."""
+def _settle(
+    survey: Survey, source: FolderSource, choices: FolderChoices
+) -> FolderSource:
+    """A source with the folder and the attributes that were found or named."""
+    place = _find_below(survey.root, choices.images) if choices.images else None
+    source = settle_images(survey, source, place)
     named = {
         name: getattr(choices, name)
         for name in _ATTRIBUTES
         if name in source.takes and getattr(choices, name) is not None
     }
-    return source._replace(arguments=source.arguments | named)
+    source = source._replace(arguments=source.arguments | named)
+    others = [s for s in survey.sources if s.path != source.path]
+    shared = {folder for other in others for folder in other.image_dirs}
+    if source.reader == "read_box_csv" and not shared.isdisjoint(source.image_dirs):
+        # Images that a table does not name are then another source's, and not empty.
+        takes = tuple(name for name in source.takes if name != "unannotated")
+        source = source._replace(takes=takes)
+    return source
 
 
 def _find_machine_boxes(
