@@ -95,6 +95,19 @@ def test_images_without_objects(read):
     assert found.image_names[2] == "more/c.png" and found.has_boxes.all()
 
 
+def test_a_line_that_cannot_be_read_may_be_a_box_of_its_image(read):
+    findings = Findings()
+    lines = ("a.png,dog,1,2,3,4", "a.png,dog,1", "b.png,dog,1,2,3,4", "more/c.png")
+    found = read(
+        "filename,class,xmin,ymin,xmax,ymax",
+        *lines,
+        unannotated="empty",
+        findings=findings,
+    )
+    assert found.image_names == ["b.png"]
+    assert len(findings.problems) == 2
+
+
 def test_two_sizes_of_one_image(read):
     with pytest.raises(DataError, match="line 3, height: 21, but 20 in line 2 of the"):
         read(

@@ -97,7 +97,7 @@ def test_other_names_and_delimiters(read, header, lines):
 
 def test_a_column_for_each_class(read):
     """As Roboflow writes it, with a blank behind each comma."""
-    lines = "a.png, 1, 0, 1", "b.png, 0, 0, 0", "more/c.png, , 1.0, 0.0"
+    lines = "a.png, 1, 0, 1", "b.png, 0, 0, 0", "more/c.png, , 1.0, False"
     header = "filename, dog, cow, cat"
     found = read(*lines, header=header, class_names=None)
     assert found.class_names == ("cat", "cow", "dog")

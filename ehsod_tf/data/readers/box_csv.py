@@ -164,11 +164,18 @@ def _read_images(
     findings: Findings,
 ) -> list[AnnotatedImage]:
     lines_of_name: dict[str, list[_Line]] = {}
-    bad_names: set[str] = set()
+
+    def find(given: str) -> str:
+        # The check of the image files says that one is missing.
+        return index.find_by_name(given.strip()) or given.strip()
+
+    # A line that is too short to be read may be a box of its image.
+    place = table.columns.index(table.name)
+    width = len(table.columns)
+    odd = [cells for _, cells in table.lines if place < len(cells) != width]
+    bad_names = {find(cells[place]) for cells in odd}
     for line, texts in iterate_lines(table, findings):
-        given = texts[table.name].strip()
-        # The check of the image files says that it is missing.
-        name = index.find_by_name(given) or given
+        name = find(texts[table.name])
         lines = lines_of_name.setdefault(name, [])
         try:
             lines.append(_read_line(f"line {line}", texts, columns))
@@ -187,7 +194,9 @@ def _read_images(
             is_boxed=True,
             is_sound=name not in bad_names,
         )
-        for name, lines in lines_of_name.items()
+        for name, lines in (
+            dict.fromkeys(sorted(bad_names), ()) | lines_of_name
+        ).items()
     ]
 
 

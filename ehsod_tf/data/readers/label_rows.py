@@ -18,7 +18,11 @@ from ehsod_tf.data.spelling import suggest
 from ehsod_tf.errors import DataError
 
 _LABELS, _LABEL, _ABSENT_LABELS = "labels", "label", "absent_labels"
-_MARKS = {"1": True, "1.0": True, "0": False, "0.0": False, "": None}
+_MARKS = {
+    **dict.fromkeys(("1", "1.0", "true"), True),
+    **dict.fromkeys(("0", "0.0", "false"), False),
+    "": None,
+}
 _REMEDY = (
     "begin the file with file_name,labels, or with file_name and a column of 0 and 1 "
     "for each class"
@@ -100,7 +104,7 @@ def _is_wide(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     cells = [row[i].strip() for row in whole for i in places]
     filled = [cell for cell in cells if cell]
     # A few that are wrong are problems of their lines.
-    return 2 * sum(cell in _MARKS for cell in filled) > len(filled)
+    return 2 * sum(cell.lower() in _MARKS for cell in filled) > len(filled)
 
 
 def _refuse_strangers(table: CsvTable, field: str) -> None:
@@ -122,12 +126,13 @@ def _read_marks(
     """The present and the absent classes of a line with a cell for each class."""
     found: dict[bool | None, list[str]] = {True: [], False: [], None: []}
     for name, cell in texts.items():
-        if cell.strip() not in _MARKS:
+        mark = cell.strip().lower()
+        if mark not in _MARKS:
             message = (
                 f"{shorten(cell)} is no mark; write 1 for a class that is there, 0 for "
                 "one that is not, nothing if it is unknown"
             )
             findings.add(path, f"line {line}", name, message)
             return None
-        found[_MARKS[cell.strip()]].append(name)
+        found[_MARKS[mark]].append(name)
     return found[True], found[False]
