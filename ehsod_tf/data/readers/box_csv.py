@@ -163,8 +163,6 @@ def _read_images(
     image_dir: str,
     findings: Findings,
 ) -> list[AnnotatedImage]:
-    lines_of_name: dict[str, list[_Line]] = {}
-
     def find(given: str) -> str:
         # The check of the image files says that one is missing.
         return index.find_by_name(given.strip()) or given.strip()
@@ -174,6 +172,7 @@ def _read_images(
     width = len(table.columns)
     odd = [cells for _, cells in table.lines if place < len(cells) != width]
     bad_names = {find(cells[place]) for cells in odd}
+    lines_of_name: dict[str, list[_Line]] = {name: [] for name in sorted(bad_names)}
     for line, texts in iterate_lines(table, findings):
         name = find(texts[table.name])
         lines = lines_of_name.setdefault(name, [])
@@ -194,9 +193,7 @@ def _read_images(
             is_boxed=True,
             is_sound=name not in bad_names,
         )
-        for name, lines in (
-            dict.fromkeys(sorted(bad_names), ()) | lines_of_name
-        ).items()
+        for name, lines in lines_of_name.items()
     ]
 
 
