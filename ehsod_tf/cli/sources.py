@@ -79,7 +79,7 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     for form, what in (
         ("coco", "an instances JSON, with --images"),
         ("voc", "a devkit's year folder, with --list"),
-        ("csv", "a table of file_name,labels, with --images"),
+        ("csv", "a table of image labels, with --images"),
         ("folders", "a folder that holds one folder per class"),
         ("tfrecords", "a pattern of TFRecord files, unpacked to --images"),
         ("yolo", "a data.yaml or its folder, with --list"),
