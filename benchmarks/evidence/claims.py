@@ -83,8 +83,8 @@ def compute_claims(
         ``paper_gap_closed``, ``taught_gap_closed`` and ``filter_gap_closed`` (the
         paper's losses, all parts with the teacher, labels as the filter of a teacher's
         boxes alone), each also at an IoU of 0.1 and 0.7 (``gap_closed_iou10``,
-        ``gap_closed_iou70``), and ``seeds``: of how many `gap_closed`, or else `gain`,
-        is the mean.
+        ``gap_closed_iou70``), and ``<claim>_seeds``: of how many seeds each of these
+        differences and shares is the mean.
     """
     cells = {
         key: {
@@ -111,7 +111,7 @@ def compute_claims(
         seeds = cells["plus"].keys() & cells[other].keys()
         if seeds:
             claims[name] = _subtract(cells["plus"], cells[other], seeds, names)
-            claims["seeds"] = len(seeds)
+            claims[f"{name}_seeds"] = len(seeds)
     for arm in ("paper", "taught", "filter", "plus"):
         prefix = "" if arm == "plus" else f"{arm}_"
         seeds = cells[arm].keys() & cells["boxes"].keys() & cells["ceiling"].keys()
@@ -120,7 +120,7 @@ def compute_claims(
                 gap = _subtract(cells["ceiling"], cells["boxes"], seeds, names)
                 gain = _subtract(cells[arm], cells["boxes"], seeds, names)
                 claims[f"{prefix}gap_closed{suffix}"] = gain / gap
-            claims["seeds"] = len(seeds)
+            claims[f"{prefix}gap_closed_seeds"] = len(seeds)
     return claims
 
 

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import export_forms
 import numpy as np
@@ -175,6 +176,24 @@ def test_a_folder_with_several_attributes(tmp_path, capsys):
     read = getattr(export_readers, source.reader)
     found = read(str(tmp_path), **source.arguments, findings=findings)
     assert len(found.boxes) == 6
+
+
+def test_a_validation_set_needs_no_labels(tmp_path):
+    export_forms.write_via(tmp_path)
+    shutil.copy(tmp_path / "project.json", tmp_path / "val.json")
+    add_quality(tmp_path)
+    (tmp_path / "project.json").rename(tmp_path / "train.json")
+    found = plan(
+        tmp_path,
+        use=("train.json", "val.json"),
+        class_attribute="kind",
+        label_attribute="tags",
+    )
+    (training,), (validation,) = found.training, found.validation
+    assert training.arguments["label_attribute"] == "tags"
+    assert "label_attribute" not in validation.arguments
+    read_via = export_readers.read_via
+    assert len(read_via(str(tmp_path), **validation.arguments).boxes) == 6
 
 
 def test_images_in_two_folders_are_a_question(tmp_path):

@@ -1,5 +1,6 @@
 """From the images of a labelling tool's export, one by one, to an `ImageSet`."""
 
+import os
 import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -60,6 +61,26 @@ class AnnotatedImage(NamedTuple):
     is_boxed: bool
     is_sound: bool = True
     marked: Sequence[str] = ()
+
+
+def list_bare_images(
+    folder: str, names: Iterable[str], images: Iterable[AnnotatedImage]
+) -> list[AnnotatedImage]:
+    """The images of a folder of which an export says nothing.
+
+    Args:
+        folder: path of the folder.
+        names: of the files in it.
+        images: those of which the export says something.
+    """
+    taken = {image.name for image in images}
+    return [
+        AnnotatedImage(
+            f"image {name}", name, os.path.join(folder, name), (0, 0), [], [], False
+        )
+        for name in names
+        if name not in taken
+    ]
 
 
 def choose_classes(

@@ -14,6 +14,7 @@ from ehsod_tf.data.readers.annotated_images import (
     Box,
     NamedBox,
     assemble_annotated_images,
+    list_bare_images,
 )
 from ehsod_tf.data.readers.csv_tables import (
     CsvTable,
@@ -128,14 +129,7 @@ def read_box_csv(
     images = _read_images(table, columns, index, image_dir, findings)
     index.note(path, findings)
     _refuse_shares(images, path)
-    taken = {image.name for image in images}
-    images += [
-        AnnotatedImage(
-            f"image {name}", name, os.path.join(image_dir, name), (0, 0), [], [], False
-        )
-        for name in names
-        if name not in taken
-    ]
+    images += list_bare_images(image_dir, names, images)
     return assemble_annotated_images(
         images,
         sorted({item.class_name for image in images for item in image.objects}),

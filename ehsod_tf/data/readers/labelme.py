@@ -15,6 +15,7 @@ from ehsod_tf.data.readers.annotated_images import (
     AnnotatedImage,
     NamedBox,
     assemble_annotated_images,
+    list_bare_images,
     note_shapes_left_out,
 )
 from ehsod_tf.data.readers.embedded_images import EmbeddedImages, is_unpacked
@@ -107,14 +108,7 @@ def read_labelme(
         for file in _read_files(data_dir, findings)
     ]
     index.note(data_dir, findings)
-    taken = {image.name for image in images}
-    images += [
-        AnnotatedImage(
-            f"image {name}", name, os.path.join(data_dir, name), (0, 0), [], [], False
-        )
-        for name in names
-        if name not in taken
-    ]
+    images += list_bare_images(data_dir, names, images)
     known = {item.class_name for image in images for item in image.objects}
     known |= {name for image in images for name in image.labels}
     note_shapes_left_out(others, data_dir, findings)

@@ -250,5 +250,5 @@ def _list_choices(content: dict, reading: _Reading) -> list[str]:
             place = place.get(step) if isinstance(place, dict) else None
         if isinstance(place, dict):
             options = [option.strip() for option in place if is_plain_text(option)]
-            found |= {option: None for option in options if option}
+            found |= dict.fromkeys(option for option in options if option)
     return list(found)

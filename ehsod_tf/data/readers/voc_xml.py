@@ -11,6 +11,7 @@ from ehsod_tf.data.readers.annotated_images import (
     AnnotatedImage,
     NamedBox,
     assemble_annotated_images,
+    list_bare_images,
 )
 from ehsod_tf.data.readers.image_folder import (
     FileIndex,
@@ -113,13 +114,12 @@ def _pair(
     names_of_stem: dict[str, list[str]] = {}
     for name in image_names:
         names_of_stem.setdefault(os.path.splitext(name)[0], []).append(name)
-    images, taken, renamed = [], set(), []
+    images, renamed = [], []
     for xml_name, annotation in annotations.items():
         stem = os.path.splitext(xml_name)[0]
         file_name = annotation.file_name if annotation else ""
         own_name = (split_path(file_name) or [""])[-1]
         name, fault = _choose_image(stem, file_name, names_of_stem, index)
-        taken.add(name)
         if fault:
             findings.add(os.path.join(xml_dir, xml_name), "", "", fault)
         elif own_name and _strip(name) != _strip(own_name):
@@ -132,14 +132,7 @@ def _pair(
             "that of the image of the file's own name, which is taken "
             f"({name_first(renamed)})"
         )
-    images += [
-        AnnotatedImage(
-            f"image {name}", name, os.path.join(image_dir, name), (0, 0), [], [], False
-        )
-        for name in image_names
-        if name not in taken
-    ]
-    return images
+    return images + list_bare_images(image_dir, image_names, images)
 
 
 def _choose_image(

@@ -107,10 +107,11 @@ def plan_folder(survey: Survey, choices: FolderChoices) -> FolderPlan:
         ask_about_class_folders(survey, training)
         for chosen in (training, validation):
             require_different_images(survey, chosen)
-    training, validation = (
-        [_settle(survey, source, choices) for source in chosen]
-        for chosen in (training, validation)
-    )
+    training = [_settle(survey, source, choices, _ATTRIBUTES) for source in training]
+    # What is evaluated on has boxes, and need not have labels.
+    validation = [
+        _settle(survey, source, choices, ("class_attribute",)) for source in validation
+    ]
     defaults = FolderChoices()
     given = [n for n in _OF_FORMS if getattr(choices, n) != getattr(defaults, n)]
     refuse_idle_answers(survey, [*training, *validation], given)
@@ -248,14 +249,17 @@ def _choose_training(
 
 
 def _settle(
-    survey: Survey, source: FolderSource, choices: FolderChoices
+    survey: Survey,
+    source: FolderSource,
+    choices: FolderChoices,
+    attributes: Sequence[str],
 ) -> FolderSource:
-    """A source with the folder and the attributes that were found or named."""
+    """A source with its folder, and of the attributes those that the user named."""
     place = _find_below(survey.root, choices.images) if choices.images else None
     source = settle_images(survey, source, place)
     named = {
         name: getattr(choices, name)
-        for name in _ATTRIBUTES
+        for name in attributes
         if name in source.takes and getattr(choices, name) is not None
     }
     source = source._replace(arguments=source.arguments | named)
